@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/http/auth"
 	"cairn/http/dashboard"
 	"cairn/http/dialect"
 )
@@ -97,38 +98,36 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 	})
 }
 
-// workWait is how long a question of a page waits for others of its session to end: somebody who
-// goes from screen to screen leaves some behind.
-const workWait = 1500 * time.Millisecond
+// looker is what the gate keeps of a viewer.
+type looker struct {
+	work  *auth.Work // questions of the session, or of one address that looks at a share
+	share *sharing   // nil = they have a session
+}
 
-// beginWork counts a question among those of the viewer's session, and of the share.
+// workWait is how long a question of a page waits for others of its session to end: somebody who
+// goes from screen to screen leaves some behind. It is as long as reports wait for a processor.
+const workWait = 5 * time.Second
+
+// beginWork counts a question among those of the viewer's session, and of the share. It waits for its
+// turn until ctx ends, workWait at most.
 func beginWork(ctx context.Context, v *dashboard.Viewer) (end func(), err error) {
-	if v.Work == nil {
+	l, ok := v.Key.(*looker)
+	if !ok {
 		return func() {}, nil
 	}
-	try := func() (func(), error) {
-		if v.Work.Add(1) > queriesMax {
-			v.Work.Add(-1)
-			return nil, query.ErrTooMany
-		}
-		done, err := beginShared(v)
-		if err != nil {
-			v.Work.Add(-1)
-			return nil, err
-		}
-		return func() { done(); v.Work.Add(-1) }, nil
+	ctx, cancel := context.WithTimeout(ctx, workWait)
+	defer cancel()
+	if !l.work.Wait(ctx, queriesMax) {
+		return nil, query.ErrTooMany
 	}
-	for began := time.Now(); ; {
-		end, err := try()
-		if err == nil || time.Since(began) > workWait {
-			return end, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(20 * time.Millisecond):
-		}
+	if l.share == nil {
+		return l.work.Give, nil
 	}
+	if all := &l.share.load.work; !all.Wait(ctx, shareQueriesMax) {
+		l.work.Give()
+		return nil, query.ErrTooMany
+	}
+	return func() { l.share.load.work.Give(); l.work.Give() }, nil
 }
 
 // asksCSV says whether a query asks for CSV, whatever its other parameters hold.

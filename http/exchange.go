@@ -75,7 +75,7 @@ type exchange struct {
 	memory       engine.Memory // of x.records in the engine
 	lost         bool          // it is not used again, because the store may still read it
 	reader       siteReader
-	queries      *atomic.Int32      // counts the read that is at work, see endRead
+	queries      *auth.Work         // counts the read that is at work, see endRead
 	lasting      []*atomic.Int32    // count the stream that lasts, see endRead
 	cancel       context.CancelFunc // ends the context of that read; nil = it has none of its own
 }

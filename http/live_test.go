@@ -24,9 +24,15 @@ type follower struct {
 // follow opens a stream. lines are headers; the status has to be 200.
 func (s *testServer) follow(lines ...string) *follower {
 	s.t.Helper()
+	return s.followAt("/api/v1/live/stream", lines...)
+}
+
+// followAt opens a stream at another path.
+func (s *testServer) followAt(path string, lines ...string) *follower {
+	s.t.Helper()
 	c := s.dial()
 	c.SetDeadline(time.Now().Add(20 * time.Second))
-	fmt.Fprintf(c, "GET /api/v1/live/stream HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n", strings.Join(lines, "\r\n"))
+	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n", path, strings.Join(append(lines, ""), "\r\n"))
 	r := bufio.NewReader(c)
 	a, err := readAnswer(r, true)
 	if err != nil || a.status != 200 || a.header["content-type"] != "text/event-stream" || a.header["cache-control"] != "no-store" {

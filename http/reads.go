@@ -70,8 +70,9 @@ func (x *exchange) read() {
 			return
 		}
 	} else if q := x.grant.Queries; q != nil && !r.Kept {
-		x.queries = q
-		if q.Add(1) > queriesMax {
+		if q.Take(queriesMax) {
+			x.queries = q
+		} else {
 			x.wait = time.Second
 			x.fail(dialect.RateLimited, &dialect.StatusError{Failure: dialect.RateLimited, Msg: "too many queries at once with this key"})
 			return
@@ -95,11 +96,10 @@ func (x *exchange) read() {
 	}
 	if q := x.grant.Queries; q != nil && r.Kept {
 		ctx = query.WithWork(ctx, func() (end func(), err error) {
-			if q.Add(1) > queriesMax {
-				q.Add(-1)
+			if !q.Take(queriesMax) {
 				return nil, query.ErrTooMany
 			}
-			return func() { q.Add(-1) }, nil
+			return q.Give, nil
 		})
 	}
 	if err := r.reads.Read(ctx, &x.req, &x.reader, &x.res); err != nil {
@@ -118,7 +118,7 @@ func (x *exchange) endRead() {
 		x.cancel()
 	}
 	if x.queries != nil {
-		x.queries.Add(-1)
+		x.queries.Give()
 	}
 	for _, n := range x.lasting {
 		n.Add(-1)

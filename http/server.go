@@ -61,13 +61,14 @@ type Server struct {
 	guesses      *meters // wrong tokens of shares
 	loads        loads   // of shares at work
 
-	exchanges pool[exchange]
-	fast      fasthttp.Server
-	running   context.Context // of every call into the engine; ends when Shutdown gives up
-	cancel    context.CancelFunc
-	streaming context.Context // of routes that stream; ends when Shutdown begins
-	endStream context.CancelFunc
-	lasting   atomic.Int32 // open streams that last
+	exchanges     pool[exchange]
+	fast          fasthttp.Server
+	running       context.Context // of every call into the engine; ends when Shutdown gives up
+	cancel        context.CancelFunc
+	streaming     context.Context // of routes that stream; ends when Shutdown begins
+	endStream     context.CancelFunc
+	lasting       atomic.Int32 // open streams that last
+	lastingShares atomic.Int32 // those by shares
 
 	mu        sync.Mutex
 	listeners []net.Listener

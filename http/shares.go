@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/netip"
+	"reflect"
 	"sync"
 	"sync/atomic"
 
 	"cairn/engine/query"
+	"cairn/http/auth"
 	"cairn/http/dashboard"
 	"cairn/http/dialect"
 	"cairn/http/wire"
@@ -32,29 +35,18 @@ var errGuesses = &dialect.StatusError{Failure: dialect.RateLimited, Msg: "too ma
 
 // sharing is what the gate keeps of a viewer with a share.
 type sharing struct {
+	token  [32]byte // its SHA-256
 	limits *dialect.Share
 	load   *load
+	own    *visiting
 }
 
 // limitsOf is what the share of a viewer limits; nil for a viewer without one.
 func limitsOf(v *dashboard.Viewer) *dialect.Share {
-	if s, ok := v.Key.(*sharing); ok {
-		return s.limits
+	if l, ok := v.Key.(*looker); ok && l.share != nil {
+		return l.share.limits
 	}
 	return nil
-}
-
-// beginShared counts a question of a viewer with a share among those of the share.
-func beginShared(v *dashboard.Viewer) (end func(), err error) {
-	s, ok := v.Key.(*sharing)
-	if !ok {
-		return func() {}, nil
-	}
-	if s.load.all.Add(1) > shareQueriesMax {
-		s.load.all.Add(-1)
-		return nil, query.ErrTooMany
-	}
-	return func() { s.load.all.Add(-1) }, nil
 }
 
 // Share implements dashboard.Gate.
@@ -65,32 +57,72 @@ func (s *Server) Share(req *dialect.Request, token string) (*dashboard.Viewer, e
 		return nil, errGuesses
 	}
 	digest := sha256.Sum256([]byte(token))
-	site, saved, err := uint32(0), query.Saved{}, query.ErrNotFound
+	a, saved, limits, err := (*auth.Account)(nil), query.Saved{}, (*dialect.Share)(nil), query.ErrNotFound
 	if len(token) == shareBytes {
-		site, saved, err = s.engine.ShareOf(s.running, digest)
+		a, saved, limits, err = s.shareOf(x.sites, digest)
 	}
-	if err != nil && !errors.Is(err, query.ErrNotFound) {
+	switch {
+	case errors.Is(err, query.ErrNotFound):
+		s.guesses.take(x.req.Peer, x.started)
+		return nil, nil
+	case err != nil:
 		return nil, err
-	}
-	a := x.sites.registry.ByID(site)
-	if err != nil || a == nil || saved.Share.Expires != 0 && s.now().UnixMilli() >= saved.Share.Expires {
-		if err != nil {
-			s.guesses.take(x.req.Peer, x.started)
-		}
+	case a == nil:
 		return nil, nil
 	}
-	share := saved.Share
-	limits := &dialect.Share{Numbers: share.Scope != "people", Props: share.Props}
-	if share.Filter != "" {
-		if limits.Filter, err = s.filterOf(s.running, &a.Site, share.Filter); err != nil {
-			return nil, err
-		}
+	goals, err := s.native.GoalsOf(s.running, &a.Site.Site, limits)
+	if err != nil { // the numbers are shown without them
+		goals = nil
 	}
 	load, own := s.loads.of(digest, x.req.Peer)
-	return &dashboard.Viewer{
-		Sites: []*dialect.Site{&a.Site}, Work: own, Key: &sharing{limits, load},
-		Share: &dashboard.Share{Name: saved.Name, People: !limits.Numbers, Embed: share.Embed},
-	}, nil
+	share := &dashboard.Share{Name: saved.Name, People: !limits.Numbers, Embed: saved.Share.Embed}
+	for _, g := range goals {
+		share.Goals = append(share.Goals, dashboard.Goal{Name: g.Name, Query: g.Query})
+	}
+	return &dashboard.Viewer{Sites: []*dialect.Site{&a.Site}, Key: &looker{&own.work, &sharing{digest, limits, load, own}}, Share: share}, nil
+}
+
+// shareOf is the share of a token, its site and what it limits. The error is query.ErrNotFound for a
+// token of no share; the site is nil when the share is over.
+func (s *Server) shareOf(all *sites, digest [32]byte) (*auth.Account, query.Saved, *dialect.Share, error) {
+	site, saved, err := s.engine.ShareOf(s.running, digest)
+	if err != nil {
+		return nil, saved, nil, err
+	}
+	a := all.registry.ByID(site)
+	if a == nil || saved.Share.Expires != 0 && s.now().UnixMilli() >= saved.Share.Expires {
+		return nil, saved, nil, nil
+	}
+	limits := &dialect.Share{Numbers: saved.Share.Scope != "people", Props: saved.Share.Props}
+	if saved.Share.Filter != "" {
+		if limits.Filter, err = s.filterOf(s.running, &a.Site, saved.Share.Filter); err != nil {
+			return nil, saved, nil, fmt.Errorf("the filter of a share: %v", err) // not an unknown token
+		}
+	}
+	return a, saved, limits, nil
+}
+
+// Follow implements dashboard.Reports.
+func (s *Server) Follow(req *dialect.Request, v *dashboard.Viewer, site *dialect.Site, rawQuery string) dashboard.Answer {
+	x := exchangeOf(req)
+	q := s.question(v, site, "GET", "live/stream")
+	q.RawQuery = rawQuery
+	l, ok := v.Key.(*looker)
+	if !ok || l.share == nil {
+		return s.answer(q, func(*dialect.Response) error { return errUnbound })
+	}
+	q.Valid = func() bool {
+		a, _, limits, err := s.shareOf(s.sites.Load(), l.share.token)
+		return err == nil && a != nil && a.Site.ID == site.ID && reflect.DeepEqual(limits, l.share.limits)
+	}
+	return s.answer(q, func(res *dialect.Response) error {
+		if !x.countLasting(bound{&l.share.own.streams, lastingKeyMax}, bound{&l.share.load.streams, lastingSharesMax}, bound{&s.lastingShares, lastingSharesMax}) {
+			return errStreams
+		}
+		var ctx context.Context
+		ctx, x.cancel = context.WithTimeout(s.streaming, lastsMax)
+		return s.native.Read(ctx, q, nil, res)
+	})
 }
 
 // filterOf is the query of a saved filter. A share whose filter is not there shows nothing.
@@ -105,11 +137,22 @@ func (s *Server) filterOf(ctx context.Context, site *dialect.Site, id string) (s
 	return f.Query, nil
 }
 
-// load counts the questions of one share that are at work.
+// load counts what one share has at work.
 type load struct {
-	all  atomic.Int32
-	from map[netip.Addr]*atomic.Int32 // of one address; under the lock of loads
+	work    auth.Work                // questions of all
+	streams atomic.Int32             // of all
+	from    map[netip.Addr]*visiting // under the lock of loads
 }
+
+// visiting is what one address that looks at a share has at work.
+type visiting struct {
+	work    auth.Work
+	streams atomic.Int32
+}
+
+func (v *visiting) idle() bool { return v.work.Count() == 0 && v.streams.Load() == 0 }
+
+func (l *load) idle() bool { return l.work.Count() == 0 && l.streams.Load() == 0 }
 
 // loadsMax bounds how many shares are counted, and of each how many addresses. When there are
 // more, those with nothing at work are forgotten.
@@ -122,7 +165,7 @@ type loads struct {
 }
 
 // of returns the counts of a share and of an address that looks at it.
-func (l *loads) of(token [32]byte, addr netip.Addr) (*load, *atomic.Int32) {
+func (l *loads) of(token [32]byte, addr netip.Addr) (*load, *visiting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	share := l.all[token]
@@ -131,26 +174,26 @@ func (l *loads) of(token [32]byte, addr netip.Addr) (*load, *atomic.Int32) {
 			l.all = map[[32]byte]*load{}
 		}
 		if len(l.all) >= loadsMax {
-			for other, idle := range l.all {
-				if idle.all.Load() == 0 {
+			for other, load := range l.all {
+				if load.idle() {
 					delete(l.all, other)
 				}
 			}
 		}
-		share = &load{from: map[netip.Addr]*atomic.Int32{}}
+		share = &load{from: map[netip.Addr]*visiting{}}
 		l.all[token] = share
 	}
 	addr = wire.LimitKey(addr)
 	own := share.from[addr]
 	if own == nil {
 		if len(share.from) >= loadsMax {
-			for other, idle := range share.from {
-				if idle.Load() == 0 {
+			for other, v := range share.from {
+				if v.idle() {
 					delete(share.from, other)
 				}
 			}
 		}
-		own = new(atomic.Int32)
+		own = new(visiting)
 		share.from[addr] = own
 	}
 	return share, own

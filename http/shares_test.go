@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/query"
+	"cairn/http/auth"
 	"cairn/http/dashboard"
 	"cairn/http/dialect"
 )
@@ -116,7 +118,7 @@ func TestShared(t *testing.T) {
 		}
 	}
 	// Nothing is changed by a share.
-	v := &dashboard.Viewer{Save: true, Share: &dashboard.Share{}, Key: &sharing{&dialect.Share{}, new(load)}}
+	v := &dashboard.Viewer{Save: true, Share: &dashboard.Share{}, Key: &looker{new(auth.Work), &sharing{limits: &dialect.Share{}, load: new(load)}}}
 	if a := s.Change(t.Context(), v, &s.sites.Load().registry.ByID(1).Site, "DELETE", "saved/"+filter, nil); a.Status != 403 {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
@@ -229,16 +231,23 @@ func TestSharedLoad(t *testing.T) {
 	if share != again || own != same || other == own || apart == share {
 		t.Error("counts are mixed up")
 	}
-	v := &dashboard.Viewer{Key: &sharing{load: share}}
+	// A share has a bound of its own, however many addresses look at it.
 	var ends []func()
-	for range shareQueriesMax {
-		end, err := beginShared(v)
+	at := func(i int) *dashboard.Viewer {
+		load, own := all.of([32]byte{1}, netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}))
+		return &dashboard.Viewer{Key: &looker{&own.work, &sharing{load: load, own: own}}}
+	}
+	for i := range shareQueriesMax {
+		end, err := beginWork(t.Context(), at(i))
 		if err != nil {
 			t.Fatal(err)
 		}
 		ends = append(ends, end)
 	}
-	if _, err := beginShared(v); err != query.ErrTooMany {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	more := at(shareQueriesMax)
+	if _, err := beginWork(over, more); err != query.ErrTooMany || more.Key.(*looker).work.Count() != 0 {
 		t.Error(err)
 	}
 	for range 3 * loadsMax {
@@ -255,9 +264,86 @@ func TestSharedLoad(t *testing.T) {
 	for _, end := range ends {
 		end()
 	}
-	if _, err := beginShared(v); err != nil {
+	if end, err := beginWork(over, more); err != nil {
 		t.Error(err)
+	} else {
+		end()
 	}
 }
 
 var loadAddr = netip.MustParseAddr("192.0.2.1")
+
+// A share of people has the stream of events: with its own filter, as long as it is what it was, and
+// within its bounds. One of numbers has none.
+func TestSharedStream(t *testing.T) {
+	t.Parallel()
+	s := &sharer{}
+	s.now.Store(time.Now().UnixNano())
+	s.testServer = onStore(t, engine.Options{}, func(o *Options) {
+		o.Dashboard, o.Now = true, func() time.Time { return time.Unix(0, s.now.Load()) }
+	}, testSite(1, "shop"))
+	named, _ := s.save(`{"kind":"filter","name":"f","query":"name=a"}`)
+	sourced, _ := s.save(`{"kind":"filter","name":"v","query":"visit.source=Google"}`)
+	_, numbers := s.save(`{"kind":"share","name":"n","scope":"numbers"}`)
+	_, unfit := s.save(`{"kind":"share","name":"v","scope":"people","filter":"` + sourced + `"}`)
+	until := time.Unix(0, s.now.Load()).Add(time.Hour).UTC().Format(time.RFC3339)
+	_, passing := s.save(`{"kind":"share","name":"u","scope":"people","expires":"` + until + `"}`)
+	id, people := s.save(`{"kind":"share","name":"p","scope":"people","filter":"` + named + `"}`)
+	at := func(token string) string { return "/dashboard/s/" + token + "/data/live/stream" }
+	for _, token := range []string{numbers, unfit} {
+		if a := s.send("GET", at(token), ""); a.status != 403 {
+			t.Errorf("a share that may not: %d %s", a.status, a.body)
+		}
+	}
+	if n := s.lasting.Load() + s.lastingShares.Load(); n != 0 {
+		t.Fatalf("%d streams that were refused are counted", n)
+	}
+	var all []*follower
+	for range lastingKeyMax {
+		all = append(all, s.followAt(at(people)))
+	}
+	last := s.followAt(at(passing))
+	if a := s.send("GET", at(people), ""); a.status != 429 || a.header["retry-after"] != "10" {
+		t.Errorf("one too many: %d %v", a.status, a.header)
+	}
+	s.send("POST", "/api/v1/events", `[{"name":"b","user":"bob"},{"name":"a","user":"ada"}]`, secret, "Content-Type: application/json")
+	for _, f := range all {
+		if _, data, err := f.next("event"); err != nil || !strings.Contains(data, `"name":"a"`) {
+			t.Errorf("the first event of the filter: %s %v", data, err)
+		}
+	}
+	if a := s.send("DELETE", "/api/v1/saved/"+id, "", secret); a.status != 200 && a.status != 204 {
+		t.Fatal(a.status, a.body)
+	}
+	for _, f := range all {
+		if _, _, err := f.next("nothing"); err == nil || err.Error() != "EOF" {
+			t.Errorf("the stream of a share that was ended ends with %v", err)
+		}
+	}
+	s.now.Add(int64(2 * time.Hour))
+	if _, _, err := last.next("nothing"); err == nil || err.Error() != "EOF" {
+		t.Errorf("the stream of a share that is over ends with %v", err)
+	}
+	within(t, "no stream left", func() bool { return s.lasting.Load() == 0 && s.lastingShares.Load() == 0 })
+	// All shares have a bound together.
+	s.lastingShares.Store(lastingSharesMax)
+	defer s.lastingShares.Store(0)
+	_, whole := s.save(`{"kind":"share","name":"w","scope":"people"}`)
+	if a := s.send("GET", at(whole), ""); a.status != 429 {
+		t.Errorf("one too many of all shares: %d", a.status)
+	}
+}
+
+// A share knows the goals that it may see by their names.
+func TestGoalsOfShares(t *testing.T) {
+	t.Parallel()
+	s := &sharer{testServer: onStore(t, engine.Options{}, func(o *Options) { o.Dashboard = true }, testSite(1, "shop"))}
+	s.send("POST", "/api/v1/events", `{"name":"a","user":"ada"}`, secret, "Content-Type: application/json")
+	s.save(`{"kind":"goal","name":"What ada did","query":"user=ada"}`)
+	s.save(`{"kind":"goal","name":"A goal of all","query":"name=a"}`)
+	_, numbers := s.save(`{"kind":"share","name":"n","scope":"numbers"}`)
+	a := s.send("GET", "/dashboard/s/"+numbers+"?_goal=name%3Da&_wait=1", "")
+	if a.status != 200 || !strings.Contains(a.body, "Conversions of <bdi>A goal of all</bdi>") || strings.Contains(a.body, "ada") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}

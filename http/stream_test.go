@@ -185,9 +185,9 @@ func TestStreamFails(t *testing.T) {
 }
 
 // queriesOf is how many reads are at work with the secret key of a site.
-func (s *testServer) queriesOf(site string) int32 {
+func (s *testServer) queriesOf(site string) int {
 	g, _, _ := s.sites.Load().registry.Authorize("Bearer "+site+"-secret", "", dialect.Read, false)
-	return g.Queries.Load()
+	return g.Queries.Count()
 }
 
 // A client that goes away, or stands still, ends its stream; neither is an error of cairn's.

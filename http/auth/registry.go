@@ -43,8 +43,8 @@ type Keys struct {
 // as the registry lives. Its Keys never change.
 type Account struct {
 	Keys
-	Index   int           // of the site among those given to NewRegistry, from 0
-	Queries *atomic.Int32 // reads at work with its public credentials
+	Index   int   // of the site among those given to NewRegistry, from 0
+	Queries *Work // reads at work with its public credentials
 }
 
 // credential is one key and what it opens.
@@ -54,7 +54,7 @@ type credential struct {
 	rights  dialect.Right
 	admin   bool
 	private bool // proves more than a public write key: limits by ip do not apply
-	queries *atomic.Int32
+	queries *Work
 	streams *atomic.Int32
 }
 
@@ -109,7 +109,7 @@ func newRegistry(before *Registry, sites []Keys, tokens Tokens, implicit bool) (
 	}
 	for i, s := range sites {
 		id, name := s.Site.ID, s.Site.Name
-		a := &Account{Keys: s, Index: i, Queries: new(atomic.Int32)}
+		a := &Account{Keys: s, Index: i, Queries: new(Work)}
 		if old := before.ids[id]; old != nil {
 			a.Queries = old.Queries
 		}
@@ -180,7 +180,7 @@ func (r *Registry) add(key string, c *credential, before *Registry) error {
 	if old := before.keys[c.digest]; c.queries == nil && old != nil && old.private {
 		c.queries, c.streams = old.queries, old.streams
 	} else if c.queries == nil {
-		c.queries = new(atomic.Int32)
+		c.queries = new(Work)
 	}
 	if c.streams == nil {
 		c.streams = new(atomic.Int32)
@@ -240,7 +240,7 @@ type Grant struct {
 	Private bool     // a secret was proved: limits by ip do not apply
 	Rights  dialect.Right
 	Admin   bool
-	Queries *atomic.Int32 // reads at work with this credential; whoever reads counts them
+	Queries *Work         // reads at work with this credential; whoever reads counts them
 	Streams *atomic.Int32 // open streams that last, as above; set by Authorize and AuthorizeSession alone
 }
 

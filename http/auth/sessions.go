@@ -53,9 +53,10 @@ type Sessions struct {
 
 // Session is one browser's.
 type Session struct {
-	state            query.BrowserSession // Used is under the lock of Sessions
-	written          int64                // when the keeper was last given Used
-	queries, streams atomic.Int32         // at work
+	state   query.BrowserSession // Used is under the lock of Sessions
+	written int64                // when the keeper was last given Used
+	queries Work                 // reads at work
+	streams atomic.Int32         // open streams that last
 }
 
 // NewSessions takes up the sessions that the keeper has. With an error some or all of them are

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"cairn/http/dialect"
@@ -20,6 +19,9 @@ type Reports interface {
 	// is the path below /api/v1/, with ids percent-encoded. The answer is what a client with the
 	// rights of the viewer gets.
 	Ask(ctx context.Context, v *Viewer, site *dialect.Site, call, query string) Answer
+	// Follow answers GET /api/v1/live/stream?QUERY to the request of a share, until the client goes
+	// away or the share shows something else.
+	Follow(req *dialect.Request, v *Viewer, site *dialect.Site, query string) Answer
 	// Change answers POST, PUT and DELETE /api/v1/CALL about what a site has saved.
 	Change(ctx context.Context, v *Viewer, site *dialect.Site, method, call string, body []byte) Answer
 }
@@ -37,10 +39,9 @@ type Viewer struct {
 	Sites []*dialect.Site // that may be looked at, in the order of the configuration
 	Admin bool            // sees all sites and what only operators see
 	Save  bool            // may save things
-	Work  *atomic.Int32   // questions of the session that are at work; nil = they are not counted
 	Share *Share          // of a share: only what it shows; nil = a browser session
 
-	// Key is what the gate keeps of the viewer, such as the session.
+	// Key is what the gate keeps of the viewer, such as what they have at work.
 	Key any
 }
 
@@ -59,9 +60,15 @@ type Share struct {
 	Name   string
 	People bool     // it shows people, not only numbers
 	Embed  []string // origins of the pages that may show it, "*" = any
+	Goals  []Goal   // that it may see
 
 	Base     string // path of its screens; the dashboard's own
 	Embedded bool   // this page is shown inside one of somebody else; the dashboard's own
+}
+
+// Goal is what a share tells of a goal.
+type Goal struct {
+	Name, Query string // what goal= takes
 }
 
 // Gate knows who looks.

@@ -240,8 +240,8 @@ func TestShares(t *testing.T) {
 		{Share{}, "/dashboard/s/tok/data/visits?range=7d", 200, []string{`"visitors":361227`}, nil},
 		{Share{}, "/dashboard/s/ill", 500, []string{textFailed}, []string{"sst"}},
 		{Share{}, "/dashboard/s/tok/data/admin/snapshot", 404, nil, nil},
+		{Share{People: true}, "/dashboard/s/tok/data/live/stream?name=a", 403, []string{"refused"}, nil},
 		{Share{People: true}, "/dashboard/s/tok/data/users/a%2Fb", 200, []string{"of a%2Fb"}, nil},
-		{Share{People: true}, "/dashboard/s/tok/data/live/stream", 404, nil, nil},
 		{Share{}, "/dashboard/e/tok", 403, []string{textNoEmbed}, []string{"361,227"}},
 		{Share{Embed: []string{"https://a.example", "http://b.example:8080"}}, "/dashboard/e/tok?_show=numbers,pages&_theme=dark&_bg=transparent&_wait=1", 200,
 			[]string{"361,227", "name-9", `data-theme="dark"`, "embed plain"}, []string{"<a ", "<header class=\"bar\"", "Countries", "<form"}},
@@ -250,7 +250,7 @@ func TestShares(t *testing.T) {
 		{Share{Embed: []string{"*"}}, "/dashboard/e/tok?_from=2026-11-01&_to=2026-11-02&_full=pages&_show=numbers,pages&_wait=1", 200, []string{"361,227"}, []string{"<form", "<a "}},
 	} {
 		m := madeOverview(plainName)
-		m.answers["site"], m.answers["users/a%2Fb"] = madeSite, `{"id":"of a%2Fb"}`
+		m.answers["site"], m.answers["users/a%2Fb"], m.answers["live/stream?name=a"] = madeSite, `{"id":"of a%2Fb"}`, `403 {"error":"refused"}`
 		d := New(Options{Reports: m, Gate: &sharing{share: c.share}, Addresses: atRoot{}, Now: func() time.Time { return shown }})
 		res := d.asks(t, "GET", c.path, "")
 		body := string(res.Body)

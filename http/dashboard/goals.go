@@ -10,8 +10,16 @@ type goal struct {
 	name, query string // what goal= takes
 }
 
-// goals are the goals of the site, those of the configuration first. Who has a share sees these
-// alone. They are read once a page: what it asks and what it shows must be of the same goal.
+// asGoals are the goals that a share tells.
+func asGoals(told []Goal) (list []goal) {
+	for _, g := range told {
+		list = append(list, goal{g.Name, g.Query})
+	}
+	return list
+}
+
+// goals are the goals of the site, those of the configuration first. Who has a share sees those that
+// name nothing that it may not show. They are read once a page: what it asks and what it shows must be of the same goal.
 func (p *page) goals() []goal {
 	if p.goalsRead == nil {
 		list := p.readGoals()
@@ -21,11 +29,11 @@ func (p *page) goals() []goal {
 }
 
 func (p *page) readGoals() (list []goal) {
+	if p.viewer.Share != nil {
+		return asGoals(p.viewer.Share.Goals)
+	}
 	for _, g := range p.site.Goals {
 		list = append(list, goal{g.Name, "type=goal&prop.goal_id=" + strconv.Itoa(g.ID)})
-	}
-	if p.viewer.Share != nil {
-		return list
 	}
 	q := p.ask("saved", nil)
 	var a struct {

@@ -84,6 +84,9 @@ type linesView struct {
 // liveScreen are the panels of now.
 func liveScreen(p *page) [][]*panel {
 	now := &panel{name: "live", title: "Now", wide: true, lines: 10, ask: func() *asked { return p.ask("live", nil) }}
+	if !p.streams() && !p.embedded() {
+		now.every = 5
+	}
 	now.view = func(q *asked) (body, *failure) {
 		var a liveAnswer
 		if f := q.into(&a); f != nil {
@@ -118,8 +121,8 @@ func (p *page) plain() (s state) {
 	return s
 }
 
-// streams says whether the viewer may read the stream. A share may not: it has no session.
-func (p *page) streams() bool { return p.viewer.Share == nil }
+// streams says whether the viewer may read the stream, which shows people.
+func (p *page) streams() bool { return p.viewer.Share == nil || p.viewer.Share.People }
 
 // viewLive makes the view of who is here.
 func (p *page) viewLive(a *liveAnswer) *liveView {

@@ -41,13 +41,14 @@ func TestLiveOfAShare(t *testing.T) {
 	m := liveMade()
 	page := screenOn(t, m, "/live?range=7d", func(v *Viewer) { v.Share = &Share{Base: "/dashboard/s/token"} })
 	mustHave(t, page, ">1,234<", "Germany")
+	mustHave(t, page, `data-again="5"`) // there is no stream that keeps it up
 	mustNotHave(t, page, "data-stream", "5db4c88fc51de13e7a90456c60a92ad2")
 	if m.asks("events") {
 		t.Error("events are asked for")
 	}
 	page = screenOn(t, m, "/live?range=7d", func(v *Viewer) { v.Share = &Share{Base: "/dashboard/s/token", People: true} })
-	mustHave(t, page, "5db4c88fc51de13e7a90456c60a92ad2")
-	mustNotHave(t, page, "data-stream", "data-live")
+	mustHave(t, page, "5db4c88fc51de13e7a90456c60a92ad2", "data-live", `data-stream="/dashboard/s/token/data/live/stream?`)
+	mustNotHave(t, page, "data-again")
 }
 
 func TestLiveEmptyAndFailing(t *testing.T) {

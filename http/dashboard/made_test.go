@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"io"
 	"net/url"
 	"strings"
 	"sync"
@@ -81,6 +82,15 @@ func (m *made) one(t *testing.T, call string) state {
 		t.Fatalf("%s was asked %d times: %q", call, len(list), list)
 	}
 	return list[0]
+}
+
+// Follow answers with the stream of the table.
+func (m *made) Follow(_ *dialect.Request, v *Viewer, site *dialect.Site, query string) Answer {
+	a := m.Ask(context.Background(), v, site, "live/stream", query)
+	if a.Status == 200 {
+		a.Stream, a.Body = func(io.Writer) error { return nil }, nil
+	}
+	return a
 }
 
 // Change takes whatever is saved.

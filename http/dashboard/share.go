@@ -92,6 +92,10 @@ func (d *Dashboard) sharedData(ctx context.Context, req *dialect.Request, res *d
 	for _, s := range segments[1:] {
 		call += "/" + segment(s)
 	}
+	if call == "live/stream" {
+		d.sharedStream(req, res, v)
+		return
+	}
 	if _, known := takes[call]; !known && !slices.Contains([]string{"events", "users", "sessions"}, segments[0]) { // these go on with an id
 		d.plain(res, 404, textNotFound)
 		return
@@ -103,6 +107,17 @@ func (d *Dashboard) sharedData(ctx context.Context, req *dialect.Request, res *d
 		head(res, "Content-Disposition", `attachment; filename="`+call+`.csv"`)
 	}
 	head(res, "Cache-Control", "private, no-cache")
+}
+
+// sharedStream is GET /dashboard/s/TOKEN/data/live/stream.
+func (d *Dashboard) sharedStream(req *dialect.Request, res *dialect.Response, v *Viewer) {
+	a := d.reports.Follow(req, v, v.Sites[0], req.RawQuery)
+	res.Status, res.ContentType, res.Body, res.Stream = a.Status, "application/json", append(res.Body[:0], a.Body...), a.Stream
+	if a.Stream != nil {
+		res.ContentType = "text/event-stream"
+		head(res, "X-Accel-Buffering", "no") // for nginx
+	}
+	head(res, "Cache-Control", "no-store")
 }
 
 // embedScreen is the overview, of which an embed shows some panels.

@@ -22,12 +22,9 @@ func (n *API) goals(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
-	goals, err := n.goalsOf(ctx, c.site)
+	goals, err := n.GoalsOf(ctx, c.site, c.req.Share)
 	if err != nil {
 		return err
-	}
-	if share := c.req.Share; share != nil && share.Numbers {
-		goals = sharedGoals(goals, share.Props)
 	}
 	answer, err := n.engine.Goals(ctx, query.GoalsQuery{Report: a.Report, Goals: goals, Rows: a.Rows})
 	if err != nil {
@@ -65,6 +62,15 @@ func (n *API) goals(ctx context.Context, c *reading) error {
 	dst = a.compare(dst, answer.AsOf, func(dst []byte) []byte { return total(dst, answer.WasVisits) }, nil)
 	c.out = append(dst, '}')
 	return nil
+}
+
+// GoalsOf returns the goals of a site that a share may see, or all when share is nil.
+func (n *API) GoalsOf(ctx context.Context, site *query.Site, share *dialect.Share) ([]query.Goal, error) {
+	goals, err := n.goalsOf(ctx, site)
+	if err == nil && share != nil && share.Numbers {
+		goals = sharedGoals(goals, share.Props)
+	}
+	return goals, err
 }
 
 // goalsOf returns the goals of a site: those of the configuration in their order, then the saved

@@ -35,7 +35,7 @@
       if (newer.hidden) newer.hidden = old.outerHTML === fresh.outerHTML;
       return;
     }
-    if (old.outerHTML === fresh.outerHTML && !old.hasAttribute('data-again') || open && !old.hasAttribute('data-load')) return;
+    if (old.outerHTML === fresh.outerHTML || open && !old.hasAttribute('data-load')) return;
     const node = document.adoptNode(fresh);
     old.replaceWith(node);
     cairn.start(node);
@@ -154,7 +154,12 @@
     for (const p of all) load(p);
     const again = [...root.querySelectorAll('[data-again]')];
     if (root instanceof Element && root.matches('[data-again]')) again.push(root);
-    for (const p of again) setTimeout(() => p.isConnected && !document.hidden && load(p), Number(p.getAttribute('data-again')) * 1000);
+    for (const p of again) {
+      const timer = setInterval(() => {
+        if (!p.isConnected) clearInterval(timer);
+        else if (!document.hidden) load(p);
+      }, Number(p.getAttribute('data-again')) * 1000);
+    }
     for (const p of root.querySelectorAll('[data-wait]')) setTimeout(() => p.isConnected && load(p, 1), Number(p.getAttribute('data-wait')) * 1000);
   });
 })();

@@ -168,7 +168,7 @@
       const res = await fetch(url, {signal, cache: 'no-store', credentials: 'same-origin'});
       if (res.status === 401) { location.reload(); return -1; }
       if (res.status === 400 && after) { after = ''; return 1; }
-      if (res.status === 403) { put(told, 'This link may not see people.'); return -1; }
+      if (res.status === 403) { put(told, (await res.json()).error); return -1; }
       if (!res.ok || !res.body) return Number(res.headers.get('Retry-After')) || 5;
       put(told, '');
       const reader = res.body.pipeThrough(new TextDecoderStream()).getReader();
