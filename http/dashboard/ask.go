@@ -50,7 +50,7 @@ func (s state) question(call string, own state) string {
 	for _, p := range s {
 		group := keeps[p.key]
 		switch {
-		case !p.ofAPI(), own.has(p.key) && !strings.HasSuffix(p.key, "!"): // what is asked for takes the place of what the screen has
+		case !p.ofAPI(), own.has(p.key) && !strings.HasSuffix(p.key, "!"): // what is asked for takes the place of what the screen has; of filters see leaves
 			continue
 		case group == "":
 			group = "filters"
@@ -64,14 +64,38 @@ func (s state) question(call string, own state) string {
 		q = append(q, p)
 	}
 	for _, p := range own {
-		if p.value != "" { // an own parameter without a value takes one of the state away
+		if p.value != "" && s.leaves(p) { // an own parameter without a value takes one of the state away
 			q = append(q, p)
 		}
+	}
+	for _, p := range s.bars(own) { // a value that is asked for and is not: nothing satisfies that
+		q = append(q, p, pair{p.key + "!", p.value})
 	}
 	if has("range") || has(ages) {
 		q = append(q, pair{"max_age", maxAge})
 	}
 	return q.String()
+}
+
+// leaves says whether the filters of a state let through what a call of its own asks for: both are
+// alternatives of one field, and both hold.
+func (s state) leaves(own pair) bool {
+	if !own.ofAPI() || keeps[own.key] != "" || strings.HasSuffix(own.key, "!") {
+		return true
+	}
+	theirs := s.all(own.key)
+	return len(theirs) == 0 || slices.Contains(theirs, own.value)
+}
+
+// bars are conditions of a call of its own of which the filters of the state leave nothing, one a field.
+func (s state) bars(own state) (none state) {
+	for _, p := range own {
+		let := func(o pair) bool { return o.key == p.key && (o.value == "" || s.leaves(o)) }
+		if !slices.ContainsFunc(own, let) && !none.has(p.key) {
+			none = append(none, p)
+		}
+	}
+	return none
 }
 
 // asks are the questions of a page.

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -212,6 +213,9 @@ func (p *page) tableBody(n *panel, t *table, q *asked, full bool) (body, *failur
 	if len(rows.Rows) == 0 && t.call == "goals" {
 		return body{Empty: p.noGoals()}, nil
 	}
+	if bars := p.state.bars(t.own); len(rows.Rows) == 0 && len(bars) > 0 {
+		return body{Empty: p.barred(bars[0].key)}, nil
+	}
 	if len(rows.Rows) == 0 && p.state.get("search") == "" {
 		return body{Empty: p.empty()}, nil
 	}
@@ -256,6 +260,15 @@ func (p *page) empty() *emptyView {
 	}
 	if name := p.state.get("range"); name != "12mo" && name != "all" {
 		e.Helps = append(e.Helps, link{Text: textWider, Href: p.href(p.state.anew().without("from", "to").with("range", "12mo"))})
+	}
+	return e
+}
+
+// barred is what a panel says of which a filter leaves nothing.
+func (p *page) barred(key string) *emptyView {
+	e := &emptyView{Text: fmt.Sprintf(textBarred, fieldTitle(key))}
+	if !p.embedded() {
+		e.Helps = []link{{Text: textTakeOff, Href: p.href(p.state.anew().without(key))}}
 	}
 	return e
 }

@@ -16,6 +16,8 @@ const (
 	textNoEvents    = "This site has no events yet."
 	textWider       = "Look at 12 months"
 	textLast        = "Take off the last filter"
+	textBarred      = "The filter of the field “%s” leaves nothing of this."
+	textTakeOff     = "Take it off"
 	textSetUp       = "Set up tracking"
 	textNoGoals     = "This site has no goals yet: what visits should lead to, such as a sign-up."
 	textMakeGoal    = "Make a goal"
