@@ -84,8 +84,9 @@ func eventScreen(p *page) [][]*panel {
 // segment is a text as one segment of the path of a call.
 func segment(text string) string { return url.PathEscape(text) }
 
-// missing is the body of a panel whose thing is not there.
+// missing is the body of a panel whose thing is not there. The page is 404 then.
 func (p *page) missing(text string, help link) body {
+	p.status = 404
 	return body{Empty: &emptyView{Text: text, Helps: []link{help}}}
 }
 

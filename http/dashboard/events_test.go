@@ -82,7 +82,7 @@ func TestEventScreen(t *testing.T) {
 	// An event outside of the range is found by its filters all the same.
 	page = screenOn(t, m, "/events/5db4c88fc51de13e7a90456c60a92ad2?range=7d&country=FR")
 	mustHave(t, page, `href="/dashboard/site/shop/events?range=all&amp;country=FR&amp;prop.plan=pro"`)
-	page = screenOn(t, m, "/events/0123?range=7d")
+	page = screenAs(t, 404, m, "/events/0123?range=7d")
 	mustHave(t, page, "There is no such event.")
 }
 

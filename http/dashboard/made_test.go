@@ -142,6 +142,12 @@ func get(t *testing.T, d *Dashboard, path string) *dialect.Response {
 // screenOn renders a screen of a site, with whatever it asks answered from a table.
 func screenOn(t *testing.T, m *made, path string, change ...func(*Viewer)) string {
 	t.Helper()
+	return screenAs(t, 200, m, path, change...)
+}
+
+// screenAs is screenOn for an answer of some status.
+func screenAs(t *testing.T, status int, m *made, path string, change ...func(*Viewer)) string {
+	t.Helper()
 	if m.answers["site"] == "" {
 		m.answers["site"] = madeSite
 	}
@@ -151,7 +157,7 @@ func screenOn(t *testing.T, m *made, path string, change ...func(*Viewer)) strin
 		f(v)
 	}
 	res := get(t, New(Options{Reports: m, Gate: openGate{v}, Addresses: atRoot{}, Now: func() time.Time { return shown }}), path)
-	if res.Status != 200 {
+	if res.Status != status {
 		t.Fatalf("%s: status %d: %s", path, res.Status, res.Body)
 	}
 	body := string(res.Body)

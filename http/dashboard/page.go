@@ -41,6 +41,7 @@ type page struct {
 	heading   string    // what the screen is about
 	goalsRead *[]goal   // nil = not read yet
 	asOf      time.Time // of the oldest answer; zero = none yet
+	status    int       // of the answer; 0 = 200
 	out       bytes.Buffer
 }
 
@@ -170,6 +171,13 @@ func (p *page) whole(rows [][]*panel, res *dialect.Response) {
 			}
 		}
 	}
+	for _, row := range rows {
+		for _, n := range row {
+			if n.decides && questions[n] != nil {
+				questions[n].ready(p.late)
+			}
+		}
+	}
 	wait := waitShort
 	if p.state.get("_wait") != "" {
 		wait = waitLong
@@ -203,6 +211,7 @@ func (p *page) whole(rows [][]*panel, res *dialect.Response) {
 		p.write("row", row)
 	}
 	p.write(bottom, f)
+	res.Status = p.status
 	p.d.html(p.req, res, p.out.Bytes())
 }
 
@@ -227,6 +236,7 @@ func (p *page) fragment(rows [][]*panel, name string, res *dialect.Response) {
 				waited = q.ready(p.late)
 			}
 			p.write("panel", p.viewOf(n, q, waited))
+			res.Status = p.status
 			p.d.html(p.req, res, p.out.Bytes())
 			return
 		}

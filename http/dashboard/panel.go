@@ -16,6 +16,8 @@ type panel struct {
 	links []link // in place of tabs
 	lines int    // about how high it is, for its place while it is counted
 	every int    // after so many seconds it is asked again; 0 = with the page
+	// decides says that the screen is 404 without what the panel shows, so that its answer is waited for.
+	decides bool
 
 	// ask begins the question; nil when the panel needs no answer. view makes what is shown of the
 	// answer. A failure is shown in its place.
@@ -100,6 +102,9 @@ func (p *page) viewOf(n *panel, q *asked, waited bool) *panelView {
 		return v
 	}
 	b, f := n.view(q)
+	if f != nil && f.status == 404 && f.Field == "saved" {
+		b, f = p.missing(textNoSaved, link{Text: textTakeOff, Href: p.href(p.state.anew().without("saved"))}), nil
+	}
 	if f != nil {
 		v.Error = p.errorOf(f)
 		return v

@@ -47,7 +47,7 @@ type idView struct{ Kind, Text string }
 // profileScreen are the panels of a person.
 func profileScreen(p *page) [][]*panel {
 	id := p.args[0]
-	one := &panel{name: "person", title: "Person", lines: 10, ask: func() *asked { return p.askAt("users/"+url.PathEscape(id), nil) }}
+	one := &panel{name: "person", title: "Person", lines: 10, decides: true, ask: func() *asked { return p.askAt("users/"+url.PathEscape(id), nil) }}
 	one.view = func(q *asked) (body, *failure) {
 		if q.answer.Status == 404 || len(p.args) > 1 {
 			return p.missing("There is no such person.", link{Text: "All people", Href: p.screenHref("people", p.state.common())}), nil

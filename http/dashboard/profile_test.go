@@ -78,9 +78,9 @@ func TestProfileAndVisit(t *testing.T) {
 	if first, second := strings.Index(page, "events/1111"), strings.Index(page, "events/2222"); first < 0 || second < first {
 		t.Error("the events of the visit are not in the order of their time")
 	}
-	mustHave(t, screenOn(t, m, "/visit/no?range=7d"), "There is no such visit.")
-	mustHave(t, screenOn(t, m, "/visit?range=7d"), "There is no such visit.")
-	mustHave(t, screenOn(t, m, "/people/nobody?range=7d"), "There is no such person.")
+	mustHave(t, screenAs(t, 404, m, "/visit/no?range=7d"), "There is no such visit.")
+	mustHave(t, screenAs(t, 404, m, "/visit?range=7d"), "There is no such visit.")
+	mustHave(t, screenAs(t, 404, m, "/people/nobody?range=7d"), "There is no such person.")
 }
 
 // The links to a person are read as that person, whatever their id is.

@@ -179,6 +179,30 @@ func TestLatePanels(t *testing.T) {
 	}
 }
 
+// What does not exist is 404, in the frame of the screen and however late the answer comes; a filter
+// that was deleted is taken off by a link.
+func TestWhatIsNotThere(t *testing.T) {
+	m := madeOverview(plainName)
+	const none = `404 {"error":"saved: no such saved filter","field":"saved","status":404}`
+	for _, call := range []string{"visits", "pages", "breakdown", "fields"} {
+		m.answers[call] = none
+	}
+	page := screenAs(t, 404, m, "?range=7d&saved=gone&country=DE")
+	mustHave(t, page, textNoSaved, `<a href="/dashboard/site/shop?range=7d&amp;country=DE">Take it off</a>`, `aria-label="Screens"`)
+	mustNotHave(t, page, "Try again")
+	for call, path := range map[string]string{"users/ada": "/people/ada", "sessions/x": "/visit/x", "events/x": "/events/x"} {
+		s := &slow{m, call, make(chan struct{})}
+		site := &dialect.Site{Site: query.Site{ID: 1, Name: "shop", Location: time.UTC}}
+		d := New(Options{Reports: s, Gate: openGate{&Viewer{Sites: []*dialect.Site{site}}}, Addresses: atRoot{}, Now: func() time.Time { return shown }})
+		time.AfterFunc(2*waitShort, func() { close(s.until) })
+		res := new(dialect.Response)
+		d.siteScreen(t.Context(), &dialect.Request{Method: "GET", Path: "/dashboard/site/shop" + path, Header: noHeader}, res)
+		if res.Status != 404 || !strings.Contains(string(res.Body), `aria-label="Screens"`) {
+			t.Errorf("%s: %d", path, res.Status)
+		}
+	}
+}
+
 // TestSources holds the rules of the page's safety: no markup but the templates', no other
 // machine, no code in the page.
 func TestSources(t *testing.T) {

@@ -62,9 +62,12 @@ func (d *Dashboard) sharedBy(req *dialect.Request, res *dialect.Response, prefix
 	switch {
 	case err != nil:
 		d.refused(req, res, err)
-		return nil, nil
 	case v == nil:
 		d.notFound(req, res)
+	}
+	if err != nil || v == nil {
+		setHead(res, "Referrer-Policy", "no-referrer")
+		head(res, "X-Robots-Tag", "noindex")
 		return nil, nil
 	}
 	v.Share.Base = d.path("s", segments[0])
@@ -107,6 +110,7 @@ func (d *Dashboard) sharedData(ctx context.Context, req *dialect.Request, res *d
 		head(res, "Content-Disposition", `attachment; filename="`+call+`.csv"`)
 	}
 	head(res, "Cache-Control", "private, no-cache")
+	head(res, "Cross-Origin-Resource-Policy", "same-origin")
 }
 
 // sharedStream is GET /dashboard/s/TOKEN/data/live/stream.

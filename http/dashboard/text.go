@@ -17,6 +17,7 @@ const (
 	textWider       = "Look at 12 months"
 	textLast        = "Take off the last filter"
 	textBarred      = "The filter of the field “%s” leaves nothing of this."
+	textNoSaved     = "There is no such saved filter: it was deleted."
 	textTakeOff     = "Take it off"
 	textSetUp       = "Set up tracking"
 	textNoGoals     = "This site has no goals yet: what visits should lead to, such as a sign-up."

@@ -176,7 +176,7 @@ type fact struct{ Name, Text, Flag string }
 
 // visitScreen are the panels of one visit, /visit/KEY.
 func visitScreen(p *page) [][]*panel {
-	one := &panel{name: "visit", title: "Visit", wide: true, lines: 10}
+	one := &panel{name: "visit", title: "Visit", wide: true, lines: 10, decides: true}
 	if len(p.args) != 1 {
 		one.view = func(*asked) (body, *failure) { return p.noVisit(), nil }
 		return [][]*panel{{one}}
