@@ -179,7 +179,7 @@ func (p *page) noNumbers(of string, others uint64) *emptyView {
 
 // aggregateChart is the panel of the number that is pressed over time.
 func (p *page) aggregateChart(of string, m *metric, ask func() *asked) *panel {
-	return &panel{name: "series", title: m.title + " over time", wide: true, lines: 9, ask: ask, view: func(q *asked) (body, *failure) {
+	return &panel{name: "series", title: m.title + " over time", wide: true, lines: 9, ask: ask, csv: p.csvOf, view: func(q *asked) (body, *failure) {
 		var a aggregateAnswer
 		if f := q.into(&a); f != nil {
 			return body{}, f
@@ -197,7 +197,7 @@ func (p *page) aggregateChart(of string, m *metric, ask func() *asked) *panel {
 			c.BeforeName = p.spanText(a.Compare.From, a.Compare.To)
 			c.Change = p.change(m, m.of(&a.Total.numbers), m.of(&a.Compare.Total))
 		}
-		return body{Chart: &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(a.Interval), CSV: p.apiHref(q.call, q.query, "csv")}}, nil
+		return body{Chart: &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(a.Interval)}}, nil
 	}}
 }
 
@@ -205,13 +205,8 @@ func (p *page) aggregateChart(of string, m *metric, ask func() *asked) *panel {
 func (p *page) aggregateTable(of, by string, shown *metric) *panel {
 	columns := append([]*metric{shown}, slices.DeleteFunc(slices.Clone(aggregateMetrics), func(m *metric) bool { return m == shown })...)
 	t := &table{call: "aggregate", by: by, own: state{{"of", of}, {"by", by}, {"interval", ""}, {"sort", shown.key}}, columns: columns, filter: by, code: by == "page"}
-	n := &panel{name: "by", title: "By " + fieldTitle(by), lines: 30, wide: true, ask: func() *asked { return p.table(t, true) }}
-	n.view = func(q *asked) (body, *failure) {
-		b, f := p.tableBody(n, t, q, true)
-		if b.Table != nil {
-			b.Table.Back = ""
-		}
-		return b, f
-	}
+	n := &panel{name: "by", title: "By " + fieldTitle(by), lines: 30, wide: true}
+	p.fill(n, t, true)
+	p.stays(n)
 	return n
 }

@@ -14,6 +14,7 @@ type HoursView struct {
 	Days       []hoursDay
 	Hours      []chartTick
 	Table      []hoursRow
+	CSV        string
 }
 
 // hoursDay is a row of the drawing: Y is its middle, Top where it begins.

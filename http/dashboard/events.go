@@ -61,7 +61,7 @@ func together(first *asked, others ...*asked) *asked {
 // histogram is the panel of the number of events over time.
 func (p *page) histogram() *panel {
 	own := state{{"metrics", "events"}, {"interval", p.defaultInterval()}}
-	n := &panel{name: "course", title: "Events over time", wide: true, lines: 3, ask: func() *asked { return p.ask("series", own) }}
+	n := &panel{name: "course", title: "Events over time", wide: true, lines: 3, ask: func() *asked { return p.ask("series", own) }, csv: p.csvOf}
 	n.view = func(q *asked) (body, *failure) {
 		c, sum, f := p.eventCourse(q)
 		if f != nil {
@@ -71,7 +71,7 @@ func (p *page) histogram() *panel {
 			return body{Empty: p.empty()}, nil
 		}
 		c.Bars = true
-		v := &histogramView{Chart: c.View(p.locale), Total: p.locale.Number(uint64(sum)), CSV: p.apiHref("series", q.query, "csv")}
+		v := &histogramView{Chart: c.View(p.locale), Total: p.locale.Number(uint64(sum)), CSV: p.csvOf(q)}
 		return body{peopleBody: peopleBody{Histogram: v}}, nil
 	}
 	return n
@@ -156,7 +156,7 @@ func (p *page) toggled(s state, column string) state {
 // eventList is the panel of the list.
 func (p *page) eventList() *panel {
 	own := state{{"limit", strconv.Itoa(eventsPage)}, {"after", p.state.get("after")}, {"order", "desc"}}
-	n := &panel{name: "list", title: "Events", lines: 30, ask: func() *asked { return p.ask("events", own) }}
+	n := &panel{name: "list", title: "Events", lines: 30, ask: func() *asked { return p.ask("events", own) }, csv: p.csvOf}
 	n.view = func(q *asked) (body, *failure) {
 		var a eventsAnswer
 		if f := q.into(&a); f != nil {
@@ -165,7 +165,7 @@ func (p *page) eventList() *panel {
 		if len(a.Events) == 0 {
 			return body{Empty: p.empty()}, nil
 		}
-		v := &eventsView{Caption: n.title, CSV: p.apiHref("events", p.state.question("events", own), "csv"), Order: "In the order of their receipt, the newest first"}
+		v := &eventsView{Caption: n.title, CSV: p.csvOf(q), Order: "In the order of their receipt, the newest first"}
 		columns := p.columns()
 		for _, c := range columns {
 			title := fieldTitle(c)

@@ -50,6 +50,7 @@ type frameView struct {
 	Share              string // where a share is made
 	Values             string // address of the call that suggests values; "" = none
 	Plain              bool   // an embed has no ground of its own
+	CSVs               []link // the tables of the screen
 	Open               bool   // the range holds now, so the numbers may change
 }
 

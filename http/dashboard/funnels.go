@@ -160,7 +160,7 @@ type saveView struct {
 
 // funnelResult is the panel of the steps. known says that the funnel is saved.
 func (p *page) funnelResult(ask func() *asked, known bool) *panel {
-	return &panel{name: "funnel", title: "Result", wide: true, lines: 9, ask: ask, view: func(q *asked) (body, *failure) {
+	return &panel{name: "funnel", title: "Result", wide: true, lines: 9, ask: ask, csv: p.csvOf, view: func(q *asked) (body, *failure) {
 		var a funnelAnswer
 		if f := q.into(&a); f != nil {
 			return body{}, f

@@ -125,11 +125,9 @@ func (p *page) tables(name string, tabs []tab) *panel {
 	for _, by := range firsts {
 		shared = shared || by == n.tab && t.call == "visits"
 	}
-	n.ask = func() *asked { return p.table(t, false) }
-	if shared {
+	if p.fill(n, t, false); shared {
 		n.ask = p.overviewQuestion()
 	}
-	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, false) }
 	return n
 }
 
@@ -143,9 +141,7 @@ func (p *page) fullPanel(name string) *panel {
 		return nil
 	}
 	n := &panel{name: name, tabs: tabs, tab: p.state.tabOf(tabs), lines: 30, wide: true}
-	t := tableOf(n.tab)
-	n.ask = func() *asked { return p.table(t, true) }
-	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, true) }
+	p.fill(n, tableOf(n.tab), true)
 	return n
 }
 
@@ -431,8 +427,7 @@ func (p *page) properties() *panel {
 	t := &table{call: "breakdown", by: "prop." + name, own: state{{"by", "prop." + name}}, columns: metricsOf("events", "users", "share"), short: 2, filter: "prop." + name}
 	n.title, n.wide = name, full
 	n.links = []link{{Text: "Properties", Href: p.href(p.state.notFull().without("_prop"))}, {Text: name, Href: p.href(p.state), On: true}}
-	n.ask = func() *asked { return p.table(t, full) }
-	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, full) }
+	p.fill(n, t, full)
 	return n
 }
 

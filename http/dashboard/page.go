@@ -195,6 +195,7 @@ func (p *page) whole(rows [][]*panel, res *dialect.Response) {
 		views = append(views, line)
 	}
 	f := p.frame()
+	f.CSVs = csvsOf(views)
 	if there(live) {
 		f.Now = p.nowText(live)
 	}

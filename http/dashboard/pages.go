@@ -15,14 +15,8 @@ func pagesScreen(p *page) [][]*panel {
 	if t.open = n.tab == "page"; !t.open {
 		t.filter = n.tab
 	}
-	n.ask = func() *asked { return p.table(t, true) }
-	n.view = func(q *asked) (body, *failure) {
-		b, f := p.tableBody(n, t, q, true)
-		if b.Table != nil {
-			b.Table.Back = ""
-		}
-		return b, f
-	}
+	p.fill(n, t, true)
+	p.stays(n)
 	return [][]*panel{{n}}
 }
 
@@ -39,18 +33,29 @@ func onePage(p *page) [][]*panel {
 		return p.ask("visits", append(own, pair{"by", "source"}, pair{"limit", "10"}, pair{"sort", "visitors"}, only(slices.Concat(tileMetrics, metricsOf("bounces")))))
 	}
 	anchor := "type=page&page=" + escape(path)
-	sources := &panel{name: "sources", title: "Where its visits came from", lines: rowsShort, ask: course}
-	sources.view = func(q *asked) (body, *failure) {
-		t := tableOf("source")
-		t.own = append(append(state{}, own...), t.own...)
-		return p.tableBody(sources, t, q, false)
-	}
+	t := tableOf("source")
+	t.own = append(append(state{}, own...), t.own...)
+	sources := &panel{name: "sources", title: "Where its visits came from", lines: rowsShort}
+	p.fill(sources, t, false)
+	sources.ask = course
 	return [][]*panel{
 		{{name: "numbers", title: path, wide: true, lines: 3, ask: numbers, view: func(q *asked) (body, *failure) { return p.pageTiles(q) }}},
 		{p.chart(course)},
 		{p.neighbours("before", "Before it", state{{"end", anchor}}), p.neighbours("after", "After it", state{{"start", anchor}})},
 		{sources, p.fromPage("outlinks", "Outlinks from it", "outlink", path)},
 		{p.fromPage("searches", "Searches from it", "search", path), p.fromPage("events", "Events on it", "", path)},
+	}
+}
+
+// stays says that a whole table is all of its screen: no link leads back.
+func (p *page) stays(n *panel) {
+	view := n.view
+	n.view = func(q *asked) (body, *failure) {
+		b, f := view(q)
+		if b.Table != nil {
+			b.Table.Back = ""
+		}
+		return b, f
 	}
 }
 
@@ -69,7 +74,7 @@ func (p *page) pageTiles(q *asked) (body, *failure) {
 // neighbours are the pages seen just before or after.
 func (p *page) neighbours(name, title string, own state) *panel {
 	own = append(own, pair{"anchor", "each"}, pair{"depth", "1"}, pair{"limit", "10"})
-	n := &panel{name: name, title: title, lines: rowsShort, ask: func() *asked { return p.ask("paths", own) }}
+	n := &panel{name: name, title: title, lines: rowsShort, ask: func() *asked { return p.ask("paths", own) }, csv: p.csvOf}
 	n.view = func(q *asked) (body, *failure) {
 		var a struct {
 			frameAnswer
@@ -90,7 +95,7 @@ func (p *page) neighbours(name, title string, own state) *panel {
 			return body{Empty: p.empty()}, nil
 		}
 		c := a.Columns[0]
-		v := &tableView{Caption: title, Head: "Page", Columns: []columnView{{Title: "Views", Help: metricOf("views").help}}, CSV: p.apiHref("paths", p.state.question("paths", own), "csv")}
+		v := &tableView{Caption: title, Head: "Page", Columns: []columnView{{Title: "Views", Help: metricOf("views").help}}}
 		add := func(text string, count float64, href string, none bool) {
 			share := count / a.Anchored
 			v.Rows = append(v.Rows, rowView{Text: text, Title: text, None: none, Code: !none, Href: href, Bar: percent(share), Cells: []cellView{{Text: p.number(unitCount, &count), Share: p.locale.Percent(share)}}})
@@ -125,7 +130,7 @@ func (p *page) fromPage(name, title, kind, path string) *panel {
 		own = state{{"by", "name"}, {"type", kind}, {"page", path}}
 	}
 	t.own = own
-	n := &panel{name: name, title: title, lines: rowsShort, ask: func() *asked { return p.table(t, false) }}
-	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, false) }
+	n := &panel{name: name, title: title, lines: rowsShort}
+	p.fill(n, t, false)
 	return n
 }

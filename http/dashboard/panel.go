@@ -23,7 +23,11 @@ type panel struct {
 	// answer. A failure is shown in its place.
 	ask  func() *asked
 	view func(q *asked) (body, *failure)
+	csv  func(q *asked) string // address of its table as CSV; nil = it has none
 }
+
+// csvOf is the address of an answer that is one table as CSV.
+func (p *page) csvOf(q *asked) string { return p.apiHref(q.call, q.query, "csv") }
 
 // tab is one of several tables that share a panel.
 type tab struct{ name, title string }
@@ -95,6 +99,9 @@ func (p *page) viewOf(n *panel, q *asked, waited bool) *panelView {
 	}
 	if q != nil {
 		v.JSON = p.apiHref(q.call, q.query, "")
+		if n.csv != nil {
+			v.CSV = n.csv(q)
+		}
 	}
 	if !waited {
 		v.Loading = true
@@ -106,17 +113,35 @@ func (p *page) viewOf(n *panel, q *asked, waited bool) *panelView {
 		b, f = p.missing(textNoSaved, link{Text: textTakeOff, Href: p.href(p.state.anew().without("saved"))}), nil
 	}
 	if f != nil {
-		v.Error = p.errorOf(f)
+		v.Error, v.CSV = p.errorOf(f), ""
 		return v
 	}
 	v.Body = b
 	if q != nil && b.Table != nil {
-		v.CSV, b.Table.JSON = b.Table.CSV, v.JSON
+		b.Table.CSV, b.Table.JSON = v.CSV, v.JSON
 	}
 	if b.Chart != nil {
-		b.Chart.JSON = v.JSON
+		b.Chart.CSV, b.Chart.JSON = v.CSV, v.JSON
+	}
+	if b.Grid != nil {
+		b.Grid.CSV = v.CSV
+	}
+	if b.Table == nil && b.Chart == nil && b.Grid == nil && b.Empty != nil {
+		v.CSV = "" // of nothing
 	}
 	return v
+}
+
+// csvsOf are the tables of a screen as CSV.
+func csvsOf(rows [][]*panelView) (links []link) {
+	for _, row := range rows {
+		for _, v := range row {
+			if v.CSV != "" {
+				links = append(links, link{Text: v.Title, Href: v.CSV})
+			}
+		}
+	}
+	return links
 }
 
 // openTab is the state with another tab of a panel.

@@ -30,7 +30,10 @@ func (p *page) chart(shared func() *asked) *panel {
 		}
 		return q
 	}
-	return &panel{name: "chart", title: m.title + " over time", wide: true, lines: 9, ask: ask, view: func(q *asked) (body, *failure) {
+	csv := func(q *asked) string {
+		return p.apiHref("visits", parseRaw(q.query).without("by", "sort").String(), "csv")
+	}
+	return &panel{name: "chart", title: m.title + " over time", wide: true, lines: 9, ask: ask, csv: csv, view: func(q *asked) (body, *failure) {
 		a, f := q.shared()
 		if f != nil {
 			return body{}, f
@@ -46,7 +49,6 @@ func (p *page) chart(shared func() *asked) *panel {
 			c.Change = p.change(m, m.of(&a.Total), m.of(&a.Compare.Total))
 		}
 		v := &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(a.Interval)}
-		v.CSV = p.apiHref("visits", parseRaw(q.query).without("by", "sort").String(), "csv")
 		if p.embedded() {
 			v.Intervals, v.Chart.Zoom = nil, false
 		}
@@ -169,12 +171,12 @@ func (p *page) intervals(shown string) (links []link) {
 // eventChart is the chart of events, of a site without visits.
 func (p *page) eventChart() *panel {
 	own := state{{"metrics", "events"}, {"interval", p.interval()}}
-	return &panel{name: "chart", title: "Events over time", wide: true, lines: 9, ask: func() *asked { return p.ask("series", own) }, view: func(q *asked) (body, *failure) {
+	return &panel{name: "chart", title: "Events over time", wide: true, lines: 9, ask: func() *asked { return p.ask("series", own) }, csv: p.csvOf, view: func(q *asked) (body, *failure) {
 		c, _, f := p.eventCourse(q)
 		if f != nil {
 			return body{}, f
 		}
-		return body{Chart: &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(c.Interval), CSV: p.apiHref("series", q.query, "csv")}}, nil
+		return body{Chart: &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(c.Interval)}}, nil
 	}}
 }
 
@@ -198,7 +200,10 @@ func (p *page) eventCourse(q *asked) (c *Chart, sum float64, f *failure) {
 
 // grid is the panel of visits by weekday and hour.
 func (p *page) grid(shared func() *asked) *panel {
-	return &panel{name: "weekhour", title: "Visits by weekday and hour", wide: true, lines: rowsShort, ask: shared, view: func(q *asked) (body, *failure) {
+	csv := func(*asked) string {
+		return p.apiHref("visits", p.state.question("visits", state{{"by", "weekhour"}, {"interval", "none"}, only(metricsOf("visits"))}), "csv")
+	}
+	return &panel{name: "weekhour", title: "Visits by weekday and hour", wide: true, lines: rowsShort, ask: shared, csv: csv, view: func(q *asked) (body, *failure) {
 		a, f := q.shared()
 		if f != nil {
 			return body{}, f

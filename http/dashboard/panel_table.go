@@ -120,6 +120,13 @@ func (p *page) table(t *table, full bool) *asked {
 	return p.ask(t.call, own)
 }
 
+// fill makes a panel that of a table.
+func (p *page) fill(n *panel, t *table, full bool) {
+	n.ask = func() *asked { return p.table(t, full) }
+	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, full) }
+	n.csv = func(*asked) string { return p.apiHref(t.call, p.state.question(t.call, p.tableOwn(t, full)), "csv") }
+}
+
 // tableOwn are the parameters that choose and order the rows of a table. The address of a whole one
 // may hold the order of another tab, by a number that this one does not have.
 func (p *page) tableOwn(t *table, full bool) state {
@@ -142,7 +149,6 @@ func (p *page) viewTable(n *panel, t *table, q *asked, a *tableAnswer, full bool
 		}
 	}
 	v := &tableView{Caption: title, Head: orWords(t.head, fieldTitle(t.by)), Count: p.locale.Number(uint64(a.Count)), Full: full}
-	v.CSV = p.apiHref(t.call, p.state.question(t.call, p.tableOwn(t, full)), "csv")
 	columns := t.columns
 	if !full {
 		columns = columns[:min(max(t.short, 1), len(columns))]

@@ -50,7 +50,7 @@ func paths(p *page) [][]*panel {
 	return [][]*panel{
 		{p.formPanel("Paths", pathsKeys, p.pathsForm)},
 		{{name: "paths", title: title, wide: true, lines: rowsShort,
-			ask:  func() *asked { return p.ask("paths", own) },
+			ask: func() *asked { return p.ask("paths", own) }, csv: p.csvOf,
 			view: func(q *asked) (body, *failure) { return p.viewPaths(q, then) }}},
 	}
 }

@@ -58,6 +58,7 @@ func peopleScreen(p *page) [][]*panel {
 	if n.tab == "visits" {
 		own := state{{"limit", strconv.Itoa(visitsPage)}, {"after", p.state.get("after")}}
 		n.ask = func() *asked { return p.ask("sessions", own) }
+		n.csv = p.csvOf
 		n.view = func(q *asked) (body, *failure) { return p.visitsBody(q, own) }
 		return [][]*panel{{n}}
 	}
@@ -70,6 +71,7 @@ func peopleScreen(p *page) [][]*panel {
 		own = append(own, pair{"user~", "*" + strings.NewReplacer(`\`, `\\`, `*`, `\*`).Replace(search) + "*"})
 	}
 	n.ask = func() *asked { return p.ask("users", own) }
+	n.csv = func(*asked) string { return p.apiHref("users", p.state.question("users", own.without("sort")), "csv") } // all of them have another order
 	n.view = func(q *asked) (body, *failure) { return p.peopleBody(q, own, limit) }
 	return [][]*panel{{n}}
 }

@@ -127,7 +127,7 @@ type cohortsPanel struct {
 
 // retentionTable is the panel of the cohorts.
 func (p *page) retentionTable(ask func() *asked) *panel {
-	return &panel{name: "cohorts", title: "Cohorts", wide: true, lines: rowsShort, ask: ask, view: func(q *asked) (body, *failure) {
+	return &panel{name: "cohorts", title: "Cohorts", wide: true, lines: rowsShort, ask: ask, csv: p.csvOf, view: func(q *asked) (body, *failure) {
 		a, average, b, f := p.retentionOf(q)
 		if f != nil || b != nil {
 			return or(b), f

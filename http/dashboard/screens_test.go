@@ -203,6 +203,58 @@ func TestWhatIsNotThere(t *testing.T) {
 	}
 }
 
+// The bar of a screen has all of its tables as CSV, those that are still counted too; and each table
+// has its own link.
+func TestTablesAsCSV(t *testing.T) {
+	m := madeOverview(plainName)
+	for from, answers := range map[*made][]string{eventsMade(): {"events", "values", "series"}, peopleMade(): {"users", "sessions"}} {
+		for _, call := range answers {
+			m.answers[call] = from.answers[call]
+		}
+	}
+	for call, answer := range map[string]string{"funnel": madeFunnel, "retention": madeRetention, "paths": madePaths, "aggregate": madeNumbers, "site": madeSite} {
+		m.answers[call] = answer
+	}
+	own := regexp.MustCompile(`<a href="([^"]*)" download>CSV</a>`)
+	for screen, titles := range map[string][]string{
+		"":                                     {"Visitors over time", "Channels", "Pages", "Countries", "Browsers", "Events", "Visits by weekday and hour"},
+		"/pages":                               {"Pages"},
+		"/page?_page=/a":                       {"Visitors over time", "Outlinks from it", "Searches from it", "Events on it", "Before it", "After it"},
+		"/events":                              {"Events over time", "Events"},
+		"/people":                              {"People"},
+		"/people?_tab=visits":                  {"Visits"},
+		"/funnels?step=name%3Da&step=name%3Db": {"Result"},
+		"/retention":                           {"Cohorts"},
+		"/paths":                               {"Where they went"},
+		"/numbers?by=prop.plan":                {"By plan", "Sum over time"},
+	} {
+		page := strings.ReplaceAll(screenOn(t, m, screen), "Count over time", "Sum over time")
+		_, menu, _ := strings.Cut(page, `<details class="menu" id="csv">`)
+		menu, _, _ = strings.Cut(menu, "</details>")
+		for _, title := range titles {
+			if !strings.Contains(menu, ">"+title+"</a>") {
+				t.Errorf("%s: the menu lacks %s: %s", screen, title, menu)
+			}
+		}
+		links := own.FindAllStringSubmatch(page, -1)
+		if len(links) == 0 || strings.Count(menu, "<li>") < len(links) {
+			t.Errorf("%s: %d links, %s", screen, len(links), menu)
+		}
+		for _, l := range links {
+			if !strings.Contains(menu, `"`+l[1]+`"`) || !strings.Contains(l[1], "format=csv") {
+				t.Errorf("%s: the menu lacks %s", screen, l[1])
+			}
+		}
+	}
+	s := &slow{m, "pages", make(chan struct{})}
+	defer close(s.until)
+	site := &dialect.Site{Site: query.Site{ID: 1, Name: "shop", Location: time.UTC}}
+	d := New(Options{Reports: s, Gate: openGate{&Viewer{Sites: []*dialect.Site{site}}}, Addresses: atRoot{}, Now: func() time.Time { return shown }})
+	res := new(dialect.Response)
+	d.siteScreen(t.Context(), &dialect.Request{Method: "GET", Path: "/dashboard/site/shop", Header: noHeader}, res)
+	mustHave(t, string(res.Body), `<li><a href="/api/v1/pages?range=30d&amp;compare=previous&amp;bot=false&amp;format=csv" download>Pages</a></li>`, "data-load")
+}
+
 // TestSources holds the rules of the page's safety: no markup but the templates', no other
 // machine, no code in the page.
 func TestSources(t *testing.T) {

@@ -49,9 +49,7 @@ func shop(p *page) [][]*panel {
 	}
 	t.own = state{{"by", t.by}}
 	full := p.state.get("_full") == n.name
-	n.ask = func() *asked { return p.table(t, full) }
-	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, full) }
-	if full {
+	if p.fill(n, t, full); full {
 		return [][]*panel{{n}}
 	}
 	source := p.revenueBy("sources", "Revenue by source", "source")
@@ -157,7 +155,7 @@ func (p *page) revenueBy(name, title, by string) *panel {
 		t.none = textDirect
 	}
 	full := p.state.get("_full") == name
-	n := &panel{name: name, title: title, lines: rowsShort, ask: func() *asked { return p.table(t, full) }}
-	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, full) }
+	n := &panel{name: name, title: title, lines: rowsShort}
+	p.fill(n, t, full)
 	return n
 }
