@@ -417,13 +417,16 @@ func listen(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog
 				p.Metrics(put)
 			}
 		},
-		Geo: func() string {
+		Geo: func() (finest, credit string) {
 			for _, p := range parts {
 				if l, ok := p.(interface{ Finest() string }); ok {
-					return l.Finest()
+					finest = l.Finest()
+				}
+				if l, ok := p.(interface{ Credit() string }); ok {
+					credit = l.Credit()
 				}
 			}
-			return ""
+			return finest, credit
 		},
 		Degraded: func() (reasons []string) {
 			for _, p := range parts {

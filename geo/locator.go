@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -259,6 +260,17 @@ func (l *Locator) Status() Status {
 		}
 	}
 	return st
+}
+
+// Credit is the text that pages with locations must show, with its link: that of DB-IP while a
+// database of theirs is in use, "" otherwise.
+func (l *Locator) Credit() string {
+	for _, f := range l.Status().Files {
+		if f.Path == "embedded" || strings.HasPrefix(f.Type, "DBIP") {
+			return Attribution
+		}
+	}
+	return ""
 }
 
 // Finest returns how closely the databases in use can locate an address: city, region, country,

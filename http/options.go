@@ -75,7 +75,7 @@ type Options struct {
 	Metrics  func(put func(name, kind, help string, value float64, labels ...string))
 	Degraded func() []string
 
-	// Geo returns how closely addresses are located: country, region, city, or "" for not at all.
-	// nil = not at all.
-	Geo func() string
+	// Geo returns how closely addresses are located: country, region, city, or "" for not at all;
+	// and the text that pages with locations must show, "" when there is none. nil = not at all.
+	Geo func() (finest, credit string)
 }

@@ -49,6 +49,7 @@ type frameView struct {
 	Clear              string // address without filters; "" = there are none
 	Share              string // where a share is made
 	Values             string // address of the call that suggests values; "" = none
+	Credit             link   // whose the locations are
 	Plain              bool   // an embed has no ground of its own
 	CSVs               []link // the tables of the screen
 	Open               bool   // the range holds now, so the numbers may change
@@ -88,6 +89,7 @@ func (p *page) frame() *frameView {
 		Title: p.screen.title + " · " + p.site.Name, Site: p.site.Name, Heading: p.heading,
 		Zone: p.zone.String(), Action: p.href(nil), HasTools: !p.screen.noRange || p.screen.filters, HasRange: !p.screen.noRange, HasCompare: !p.screen.noRange && !p.screen.noCompare,
 	}
+	f.Credit = p.credit()
 	p.d.shell(p.req.Header("Cookie"), f)
 	share := p.viewer.Share
 	if share == nil {

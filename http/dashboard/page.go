@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,7 @@ type siteInfo struct {
 	Events   int64    `json:"events"`
 	Dialects []string `json:"dialects"`
 	Geo      *string  `json:"geo"`
+	Credit   *string  `json:"geo_credit"`
 	Shop     bool     `json:"shop"`
 	Public   *struct {
 		WriteKey *string `json:"write_key"`
@@ -202,6 +204,9 @@ func (p *page) whole(rows [][]*panel, res *dialect.Response) {
 	top, bottom := "top", "bottom"
 	if share := p.viewer.Share; share != nil && share.Embedded {
 		top, bottom = "embed-top", "embed-bottom"
+		if !slices.ContainsFunc(slices.Concat(rows...), func(n *panel) bool { return n.name == "places" }) {
+			f.Credit = link{}
+		}
 		f.Plain = p.state.get("_bg") == "transparent"
 		if theme := p.state.get("_theme"); theme == "light" || theme == "dark" {
 			f.Theme = theme

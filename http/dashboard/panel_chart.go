@@ -16,7 +16,34 @@ type chartPanel struct {
 	Chart     *ChartView
 	Intervals []link
 	CSV, JSON string
-	Note      string // where a note is added; "" = nobody may
+	Note      *noteForm // nil = nobody may add one
+}
+
+// noteForm adds a note to a chart.
+type noteForm struct {
+	Action, Next string
+	Day          string // that it begins with
+}
+
+// noteForm is the form of a viewer who may add notes; nil for others. It begins with the last day of
+// the range.
+func (p *page) noteForm() *noteForm {
+	if !p.viewer.Save || p.viewer.Share != nil {
+		return nil
+	}
+	last := p.now.UnixMilli()
+	if _, to, known := p.span(); known {
+		last = min(last, to-1)
+	}
+	return &noteForm{p.d.path("site", p.site.Name, "saved"), p.href(p.state), p.day(last)}
+}
+
+// askNotes begins the question of the notes of the site; nil when the viewer sees none.
+func (p *page) askNotes() *asked {
+	if p.viewer.Share != nil {
+		return nil
+	}
+	return p.ask("saved", nil)
 }
 
 // chart is the panel of the course of the number that is pressed.
@@ -25,9 +52,7 @@ func (p *page) chart(shared func() *asked) *panel {
 	var notes *asked
 	ask := func() *asked {
 		q := shared()
-		if p.viewer.Share == nil {
-			notes = p.ask("saved", nil)
-		}
+		notes = p.askNotes()
 		return q
 	}
 	csv := func(q *asked) string {
@@ -43,7 +68,7 @@ func (p *page) chart(shared func() *asked) *panel {
 		if a.Compare != nil {
 			before = a.Compare.Series
 		}
-		c := p.courseOf(m, a.Interval, a.Series, before, notesOf(notes))
+		c := p.courseOf(m, a.Interval, a.Series, before, p.notesOf(notes))
 		if a.Compare != nil {
 			c.BeforeName = p.spanText(a.Compare.From, a.Compare.To)
 			c.Change = p.change(m, m.of(&a.Total), m.of(&a.Compare.Total))
@@ -52,9 +77,7 @@ func (p *page) chart(shared func() *asked) *panel {
 		if p.embedded() {
 			v.Intervals, v.Chart.Zoom = nil, false
 		}
-		if p.viewer.Save && p.viewer.Share == nil {
-			v.Note = p.screenHref("setup", nil) + "#saved"
-		}
+		v.Note = p.noteForm()
 		return body{Chart: v}, nil
 	}}
 }
@@ -107,14 +130,9 @@ func stepNumber(m *metric, n *numbers) float64 {
 	return value(m.of(n))
 }
 
-// notesOf are the notes of the site, if they are there already.
-func notesOf(q *asked) (notes []Note) {
-	if q == nil {
-		return nil
-	}
-	select {
-	case <-q.done:
-	default:
+// notesOf are the notes of the site. They are few, so they are waited for.
+func (p *page) notesOf(q *asked) (notes []Note) {
+	if q == nil || !q.ready(p.late) {
 		return nil
 	}
 	var a struct {
@@ -171,12 +189,19 @@ func (p *page) intervals(shown string) (links []link) {
 // eventChart is the chart of events, of a site without visits.
 func (p *page) eventChart() *panel {
 	own := state{{"metrics", "events"}, {"interval", p.interval()}}
-	return &panel{name: "chart", title: "Events over time", wide: true, lines: 9, ask: func() *asked { return p.ask("series", own) }, csv: p.csvOf, view: func(q *asked) (body, *failure) {
+	var notes *asked
+	ask := func() *asked {
+		q := p.ask("series", own)
+		notes = p.askNotes()
+		return q
+	}
+	return &panel{name: "chart", title: "Events over time", wide: true, lines: 9, ask: ask, csv: p.csvOf, view: func(q *asked) (body, *failure) {
 		c, _, f := p.eventCourse(q)
 		if f != nil {
 			return body{}, f
 		}
-		return body{Chart: &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(c.Interval)}}, nil
+		c.Notes = p.notesOf(notes)
+		return body{Chart: &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(c.Interval), Note: p.noteForm()}}, nil
 	}}
 }
 

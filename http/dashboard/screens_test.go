@@ -339,3 +339,44 @@ func TestPanelsOfEmbeds(t *testing.T) {
 		}
 	}
 }
+
+// Notes stand on the chart however late they come, and whoever may save adds one below it.
+func TestNotesOnTheChart(t *testing.T) {
+	m := madeOverview(plainName)
+	m.answers["site"] = madeSite
+	m.answers["saved"] = `{"saved":[{"id":"1","kind":"note","name":"","query":"","revision":1,"time":"2026-11-10T00:00:00.000Z","text":"New <b>shop</b>"}]}`
+	see := func(address string, v *Viewer) string {
+		s := &slow{m, "saved", make(chan struct{})}
+		time.AfterFunc(waitShort/5, func() { close(s.until) })
+		v.Sites = []*dialect.Site{{Site: query.Site{ID: 1, Name: "shop", Location: time.UTC}}}
+		res := get(t, New(Options{Reports: s, Gate: openGate{v}, Addresses: atRoot{}, Now: func() time.Time { return shown }}), address)
+		return string(res.Body)
+	}
+	page := see("?range=30d", &Viewer{Save: true})
+	mustHave(t, page, `<title>New &lt;b&gt;shop&lt;/b&gt;</title>`, "◆ New &lt;b&gt;shop", `<form class="sheet" method="post" action="/dashboard/site/shop/saved"><input type="hidden" name="kind" value="note">`, `name="time" value="2026-11-29"`, `value="/dashboard/site/shop?range=30d"`)
+	mustHave(t, see("?from=2026-11-01&to=2026-11-20", &Viewer{Save: true}), `name="time" value="2026-11-20"`)
+	page = see("", &Viewer{})
+	mustHave(t, page, "◆ New &lt;b&gt;shop")
+	mustNotHave(t, page, "Add a note")
+	page = see("", &Viewer{Save: true, Share: &Share{}})
+	mustNotHave(t, page, "◆", "Add a note")
+}
+
+// Whose the locations are stands below every screen, and in an embed that shows places.
+func TestCreditOfLocations(t *testing.T) {
+	m := madeOverview(plainName)
+	m.answers["site"] = strings.Replace(madeSite, `"dialects"`, `"geo":"country","geo_credit":"Places by X (https://x.example), CC BY","dialects"`, 1)
+	const link = `<a href="https://x.example" rel="noopener noreferrer nofollow" target="_blank">Places by X, CC BY</a>`
+	mustHave(t, screenOn(t, m, ""), link)
+	mustHave(t, screenOn(t, m, "/setup"), geoTexts["country"]+" "+link)
+	embed := func(show string) string {
+		d := New(Options{Reports: m, Gate: &sharing{share: Share{Embed: []string{"*"}}}, Addresses: atRoot{}, Now: func() time.Time { return shown }})
+		return string(d.asks(t, "GET", "/dashboard/e/tok?_show="+show+"&_wait=1", "").Body)
+	}
+	mustHave(t, embed("places"), link)
+	mustNotHave(t, embed("numbers"), "Places by X")
+	m.answers["site"] = strings.Replace(madeSite, `"dialects"`, `"geo_credit":"Places by X (javascript:alert(1))","dialects"`, 1)
+	mustNotHave(t, screenOn(t, m, ""), `href="javascript`)
+	m.answers["site"] = madeSite
+	mustNotHave(t, screenOn(t, m, ""), "credit")
+}

@@ -19,6 +19,7 @@ type setUpView struct {
 	Events  string
 	From    string // protocols
 	Geo     string
+	Credit  link // whose the locations are
 	Refused []cellPair
 	Saved   []savedGroup
 	May     bool
@@ -131,12 +132,27 @@ func (p *page) arrivedView() *setUpView {
 	if p.info.Geo != nil {
 		v.Geo = geoTexts[*p.info.Geo]
 	}
+	v.Credit = p.credit()
 	for _, reason := range sortedKeys(p.info.Refused) {
 		if n := p.info.Refused[reason]; n > 0 {
 			v.Refused = append(v.Refused, cellPair{reason, p.locale.Number(n)})
 		}
 	}
 	return v
+}
+
+// credit is the text that says whose the locations are, with its link; the zero link when there is
+// none. The API's text has the address in parentheses.
+func (p *page) credit() (l link) {
+	if p.info.Credit == nil {
+		return l
+	}
+	l.Text = *p.info.Credit
+	before, rest, _ := strings.Cut(l.Text, " (")
+	if href, after, ok := strings.Cut(rest, ")"); ok && web(href) {
+		l.Text, l.Href = before+after, href
+	}
+	return l
 }
 
 // ago is how long ago a time of the API was; "" = there is none.

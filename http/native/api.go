@@ -89,10 +89,12 @@ type Options struct {
 	Engine      Engine
 	SnapshotDir string // where snapshots are put; "" = none are made
 	Now         func() time.Time
-	Version     string                   // of cairn
-	Sites       func() []*dialect.Site   // all sites as they are now; nil = none
-	Geo         func() string            // what is known of where addresses are: country, region or city; "" = nothing
-	Refused     func() map[string]uint64 // events refused since the start, by reason
+	Version     string                 // of cairn
+	Sites       func() []*dialect.Site // all sites as they are now; nil = none
+	// Geo is what is known of where addresses are: country, region or city, "" = nothing; and the text
+	// that whoever shows it must show, too. nil = nothing.
+	Geo     func() (finest, credit string)
+	Refused func() map[string]uint64 // events refused since the start, by reason
 	// LoginLink makes a link that opens the dashboard once, until a time.
 	LoginLink func(*dialect.Request) (url string, until time.Time, err error)
 }

@@ -97,15 +97,17 @@ func (n *API) appendSite(ctx context.Context, dst []byte, s *dialect.Site, req *
 		names = append(names, string(d))
 	}
 	dst = event.AppendStrings(append(dst, `,"dialects":`...), names)
-	geo := ""
+	geo, credit := "", ""
 	if n.options.Geo != nil {
-		geo = n.options.Geo()
+		geo, credit = n.options.Geo()
 	}
 	orNull := func(key, text string) {
 		dst = appendTextOrNull(append(append(append(dst, '"'), key...), `":`...), query.Text{Text: text, Null: text == ""})
 	}
 	dst = append(dst, ',')
 	orNull("geo", geo)
+	dst = append(dst, ',')
+	orNull("geo_credit", credit)
 	if dst = append(dst, `,"shop":false`...); facts.Shop {
 		dst = append(dst[:len(dst)-len("false")], "true"...)
 	}

@@ -40,7 +40,7 @@ func TestSite(t *testing.T) {
 	engine := &visitsByDay{Engine: nativetest.Full()}
 	now := time.Date(2026, 11, 21, 9, 30, 59, 0, zone)
 	api := New(Options{Engine: engine, Now: func() time.Time { return now }, Version: "1.2", Sites: func() []*dialect.Site { return all },
-		Geo: func() string { return "city" }, Refused: func() map[string]uint64 { return map[string]uint64{"time": 2, "name": 1} }})
+		Geo: func() (string, string) { return "city", "Places by X" }, Refused: func() map[string]uint64 { return map[string]uint64{"time": 2, "name": 1} }})
 	ask := func(target string, site *dialect.Site, rights dialect.Right, admin bool) *dialect.Response {
 		t.Helper()
 		path, raw, _ := strings.Cut(target, "?")
@@ -54,7 +54,7 @@ func TestSite(t *testing.T) {
 	}
 	res := ask("/api/v1/site", all[0], dialect.Read|dialect.Write, false)
 	const want = `{"name":"site 101","id":1,"zone":"Europe/Amsterdam","hosts":["a.example"],"first":"2026-11-21T00:00:00.000Z","last":"2026-11-21T00:00:00.001Z","events":3,"dialects":["native","matomo"],` +
-		`"geo":"city","shop":true,"version":"1.2","public":{"write_key":"wk","client_id":null},"rights":["read","write"],"scope":null}` + "\n"
+		`"geo":"city","geo_credit":"Places by X","shop":true,"version":"1.2","public":{"write_key":"wk","client_id":null},"rights":["read","write"],"scope":null}` + "\n"
 	if string(res.Body) != want {
 		t.Errorf("%s", res.Body)
 	}
@@ -62,7 +62,7 @@ func TestSite(t *testing.T) {
 		t.Errorf("%s", res.Body)
 	}
 	engine.SiteFacts = query.Facts{First: 1}
-	if res = ask("/api/v1/site", all[0], dialect.Read, false); !strings.Contains(string(res.Body), `"first":null,"last":null,"events":3,"dialects":[],"geo":"city","shop":false`) {
+	if res = ask("/api/v1/site", all[0], dialect.Read, false); !strings.Contains(string(res.Body), `"first":null,"last":null,"events":3,"dialects":[],"geo":"city","geo_credit":"Places by X","shop":false`) {
 		t.Errorf("%s", res.Body)
 	}
 

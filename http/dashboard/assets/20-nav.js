@@ -22,6 +22,7 @@
       page = await cairn.page(href, {signal: mine.signal});
     } catch (e) {
       if (mine.signal.aborted) return;
+      document.querySelectorAll('main .stale').forEach(p => p.classList.remove('stale'));
       if ('status' in /** @type {object} */ (e)) location.href = href;
       else cairn.offline(true); // the old numbers stay
       return;

@@ -103,6 +103,7 @@
       if (fresh.hasAttribute('data-load')) load(old);
       else put(old, fresh, asked);
     }
+    fresh = Date.now();
     const as = page.doc.querySelector('.asof'), was = document.querySelector('.asof');
     if (as && was) was.replaceWith(document.adoptNode(as));
     tell();
@@ -120,10 +121,11 @@
     told = text;
   }
 
-  let at = Date.now(), nowAt = Date.now();
+  let at = Date.now(), nowAt = Date.now(), fresh = Date.now(); // fresh: when the server last said what it knows
   async function tick() {
     if (document.hidden) return;
-    const live = document.querySelector('main [data-live]');
+    const live = document.querySelector('main [data-live]'), main = document.querySelector('main[data-now],main:has([data-live])');
+    main?.classList.toggle('old', Date.now() - Math.max(fresh, cairn.lived || 0) > 60000);
     if (!live && Date.now() - at >= 30000 && document.querySelector('main[data-now]')) {
       at = Date.now();
       refresh();
@@ -146,6 +148,7 @@
   cairn.starts.push(root => {
     if (root === document) {
       queue = [];
+      fresh = Date.now();
       leaving.abort();
       leaving = new AbortController();
     }

@@ -216,5 +216,5 @@ cairn.charts = (() => {
     if (shown && event.target === shown.svg) hide();
   });
 
-  return { hide };
+  return { hide, at: () => shown?.steps[shown.at] };
 })();

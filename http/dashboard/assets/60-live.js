@@ -24,6 +24,7 @@
   function numbers(live, clock) {
     const root = document.querySelector('[data-live]');
     if (!root) return;
+    cairn.lived = Date.now();
     for (const b of root.querySelectorAll('[data-n]')) put(b, Number(live[b.getAttribute('data-n') || '']).toLocaleString());
     const bars = root.querySelectorAll('.b'), hits = root.querySelectorAll('.hit title'), lines = root.querySelectorAll('.minutes tbody tr');
     /** @type {any[]} */

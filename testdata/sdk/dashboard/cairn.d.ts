@@ -12,7 +12,8 @@ interface Cairn {
   refresh(): void
   offline(is: boolean): void
   keys(): void
-  charts: { hide(): void }
+  lived?: number
+  charts: { hide(): void, at(): Element | undefined }
 }
 
 interface TrustedTypes { createPolicy(name: string, rules: { createHTML(text: string): string }): { createHTML(text: string): any } }
