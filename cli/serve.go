@@ -351,6 +351,9 @@ func EngineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fa
 		Dedup:   time.Duration(cfg.DedupHours) * time.Hour,
 		Reserve: reserve,
 		Log:     log,
+
+		Purge:          time.Duration(cfg.Purge),
+		RetentionBytes: int64(cfg.RetentionBytes),
 		Fatal: func(err error) {
 			select {
 			case fatal <- err:

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"math"
 	"time"
 
+	"cairn/engine/calendar"
 	"cairn/engine/enrich"
 	"cairn/engine/event"
 	"cairn/engine/query"
@@ -15,6 +17,26 @@ type Site struct {
 	query.Site
 	Uncounted []string       // dotted property paths that counters leave out
 	Privacy   enrich.Privacy // what is kept of addresses and URLs
+
+	// RetentionDays is how many days the site keeps events: today in its zone and those before;
+	// 0 = for ever. At least 2 else.
+	RetentionDays int
+}
+
+// KeepsFrom returns the event time from which the site keeps events, math.MinInt64 when it keeps
+// all. now is in Unix milliseconds.
+func (s *Site) KeepsFrom(now int64) int64 {
+	if s.RetentionDays == 0 {
+		return math.MinInt64
+	}
+	return calendar.Start(calendar.Day(now, s.Location)-int32(s.RetentionDays)+1, s.zone())
+}
+
+func (s *Site) zone() *time.Location {
+	if s.Location == nil {
+		return time.UTC
+	}
+	return s.Location
 }
 
 // Enricher adds to an event what its source tells: geography, browser, bot. The engine
@@ -88,6 +110,8 @@ type Stats struct {
 	MergedEvents                            uint64 // events in them
 	MergeSeconds                            float64
 	DedupWindowSeconds                      float64
+	RetentionDays                           uint64 // days that retention_bytes has deleted
+	Retention                               string // why retention deletes nothing; "" = it works
 	DiskFreeBytes, DiskReserveBytes         int64
 	Corruptions                             uint64   // how often damaged data was found
 	Damaged                                 []string // files where it was found; the first few only

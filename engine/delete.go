@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"cairn/engine/erase"
 	"cairn/engine/query"
+	"cairn/engine/read"
 	"cairn/engine/store"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -23,6 +25,11 @@ import (
 func (e *Engine) Delete(ctx context.Context, site *query.Site, d query.Deletion) (query.Receipt, error) {
 	e.inflight.Add(1)
 	defer e.inflight.Done()
+	return e.delete(ctx, site, d)
+}
+
+// delete is Delete for callers that Close waits for.
+func (e *Engine) delete(ctx context.Context, site *query.Site, d query.Deletion) (query.Receipt, error) {
 	e.deleting.Lock()
 	defer e.deleting.Unlock()
 	if !d.DryRun {
@@ -30,13 +37,14 @@ func (e *Engine) Delete(ctx context.Context, site *query.Site, d query.Deletion)
 			return query.Receipt{}, err
 		}
 	}
-	found, err := e.Matching(ctx, site, d.Where, d.From, d.To)
+	found, err := e.matching(ctx, site, &d)
 	if err != nil {
 		return query.Receipt{}, err
 	}
 	r := &erase.Record{Seqs: found.Seqs}
 	r.Receipt = query.Receipt{Kind: d.Kind, Condition: condition(&d), By: d.By, Reason: d.Reason, Now: d.Now, State: query.DeletionHidden,
 		UpTo: found.UpTo, Rows: found.Seqs.GetCardinality(), First: found.First, Last: found.Last, HiddenAt: e.now().UnixMilli()}
+	r.PurgeBy = r.HiddenAt + e.purgeWithin(&d).Milliseconds()
 	switch {
 	case d.DryRun && r.Rows == 0:
 		r.First, r.Last = 0, 0
@@ -70,6 +78,29 @@ func (e *Engine) Delete(ctx context.Context, site *query.Site, d query.Deletion)
 	}
 	t.Hide(all)
 	return r.Receipt, nil
+}
+
+// matching finds the rows that a deletion takes.
+func (e *Engine) matching(ctx context.Context, site *query.Site, d *query.Deletion) (*read.Matching, error) {
+	if d.Kind == query.DeleteRetention {
+		return e.MatchingBefore(ctx, site, d.To)
+	}
+	return e.Matching(ctx, site, d.Where, d.From, d.To)
+}
+
+// retentionPurge is how long the bytes of events that retention has hidden may stay: a run that
+// has few of them waits until it has more.
+const retentionPurge = 7 * 24 * time.Hour
+
+// purgeWithin returns how soon after the answer the bytes of deleted events are gone.
+func (e *Engine) purgeWithin(d *query.Deletion) time.Duration {
+	switch {
+	case d.Now:
+		return 0
+	case d.Kind == query.DeleteRetention:
+		return retentionPurge
+	}
+	return e.opts.Purge
 }
 
 // hiddenShare: the seqs of hidden rows of a site take at most one part in so many of the memory.

@@ -35,7 +35,8 @@
 //	browsers.go    sessions of browsers at the dashboard
 //	shares.go      which share has a token
 //	saved.go       filters, goals, shares and other things that a site saves
-//	delete.go      deletions: which rows they hide
+//	delete.go      deletions: which rows they hide; retention.go deletes what the sites no
+//	               longer keep, retentionplan.go says so before
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage
 //	               that is found while the store is open

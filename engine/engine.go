@@ -80,6 +80,9 @@ type Engine struct {
 
 	name string // see StoreName
 
+	retainer *retainer
+	openedAt time.Duration // by Options.Elapsed
+
 	deleting sync.Mutex // held while a deletion is made, or its state changes
 
 	saving       sync.Mutex           // held while a saved thing changes

@@ -6,6 +6,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -120,6 +121,9 @@ func (e *Engine) prepare(r *Record, now int64, room *enrich.Arena) *event.FieldE
 	if ev.Time == 0 || ev.Time > now+calendar.DayMillis {
 		ev.Time = now
 	}
+	if ev.Time < r.Site.KeepsFrom(now) {
+		return &event.FieldError{Field: "time", Msg: fmt.Sprintf("is older than the site keeps events: retention_days = %d", r.Site.RetentionDays)}
+	}
 	ev.Seq, ev.SessionOrd, ev.PersonOrd, ev.Capped, ev.CappedByProperty, ev.CappedNames = 0, 0, 0, nil, false, nil
 	ev.SessionSent = ev.Session != ""
 	if e.opts.Enrich != nil {
@@ -185,6 +189,7 @@ type counters struct {
 	sealNanos                            atomic.Int64
 	merges, mergedEvents                 atomic.Uint64
 	mergeNanos                           atomic.Int64
+	retentionDays                        atomic.Uint64
 	commit, sync, group                  *Histogram
 
 	mu       sync.Mutex

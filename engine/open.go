@@ -95,6 +95,7 @@ func refused(fs vfs.FS, dir string, err error) error {
 
 func (e *Engine) open() error {
 	fs, dir := e.opts.FS, e.opts.Dir
+	e.openedAt = e.opts.Elapsed()
 	if _, err := fs.Stat(fs.PathJoin(dir, store.PartialName)); err == nil {
 		return fmt.Errorf("the restore or repair into %s was interrupted. Nothing is lost: the snapshot or the other directory is as it was. Remove this one and run the command again", dir)
 	}
@@ -227,8 +228,13 @@ func (e *Engine) open() error {
 	}()
 	e.sealer.start()
 	e.merger.start()
-	e.ticking.Add(1)
+	e.ticking.Add(2)
 	go e.tick()
+	e.retainer = newRetainer(e)
+	go func() {
+		defer e.ticking.Done()
+		e.retainer.run()
+	}()
 	e.files.Arm()
 	return nil
 }

@@ -25,6 +25,12 @@ type Options struct {
 	QueueBytes int64          // bytes of encoded events that may wait for the sequencer; 0 = 8 MiB
 	QueryTime  time.Duration  // time limit of one query; 0 = 10 s
 
+	// Purge is how soon after a deletion no file has the events any more; 0 = 24 h.
+	Purge time.Duration
+	// RetentionBytes is how large the store may become before the oldest days are deleted; 0 = it
+	// has no limit.
+	RetentionBytes int64
+
 	Found     *store.Found // what store.Look has just found in Dir; nil = Open looks itself
 	KeysNoted bool         // keys.toml has a checksum, and the store notes that from now on
 	// ReadOnly opens an existing store on a disk without space, and writes nothing: every
@@ -79,6 +85,9 @@ func (o Options) withDefaults() Options {
 	def(&o.QueueBytes, 8<<20)
 	if o.Dedup == 0 {
 		o.Dedup = 24 * time.Hour
+	}
+	if o.Purge == 0 {
+		o.Purge = 24 * time.Hour
 	}
 	if o.QueryTime == 0 {
 		o.QueryTime = 10 * time.Second

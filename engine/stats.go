@@ -73,6 +73,8 @@ func (e *Engine) Stats() Stats {
 		Seals:              e.stats.seals.Load(),
 		SealSeconds:        float64(e.stats.sealNanos.Load()) / 1e9,
 		Merges:             e.stats.merges.Load(),
+		RetentionDays:      e.stats.retentionDays.Load(),
+		Retention:          e.retentionTrouble(),
 		MergedEvents:       e.stats.mergedEvents.Load(),
 		MergeSeconds:       float64(e.stats.mergeNanos.Load()) / 1e9,
 		DedupWindowSeconds: e.opts.Dedup.Seconds(),

@@ -23,6 +23,8 @@ const (
 	excludedDNT    = "dnt"
 	excludedIP     = "ip"
 	excludedAgent  = "agent"
+
+	excludedRetention = "retention" // it is older than the site keeps events
 )
 
 // Exclusions are the addresses and agents of which a site stores nothing.
@@ -139,8 +141,15 @@ func (ex *Exclusions) reason(src *event.Source) string {
 // speaks for others. Requests with their key in the header come from servers alone: of them
 // only what the dialect excludes is.
 func (x *exchange) excluded(r *dialect.Record, site *tenant, private bool) string {
-	if r.Exclude != "" || x.route.Auth == dialect.AuthBearer {
+	if r.Exclude != "" {
 		return r.Exclude
+	}
+	// The native API says so in the answer instead.
+	if r.Event.Dialect != event.Native && r.Event.Time != 0 && r.Event.Time < site.KeepsFrom(x.req.ReceivedUnixMilli) {
+		return excludedRetention
+	}
+	if x.route.Auth == dialect.AuthBearer {
+		return ""
 	}
 	if r.Bots == dialect.BotsExcluded || r.Bots == dialect.BotsWithSecret && !private {
 		if x.s.engine.Bot(&r.Source) != "" {

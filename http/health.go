@@ -77,6 +77,9 @@ func (x *exchange) healthz() {
 	for _, file := range st.Damaged {
 		reasons = append(reasons, "damaged data: "+file)
 	}
+	if st.Retention != "" {
+		reasons = append(reasons, "retention: "+st.Retention)
+	}
 	if st.LinkBytes > st.LinkBytesMax {
 		reasons = append(reasons, "links between persons take more than their share of memory: raise memory")
 	}

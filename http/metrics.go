@@ -221,6 +221,7 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	p.put("cairn_seals_total", "counter", "Runs made from new events.", float64(st.Seals))
 	p.put("cairn_seal_seconds_total", "counter", "Time spent making runs from new events.", st.SealSeconds)
 	p.put("cairn_corruptions_total", "counter", "Times that damaged data was found.", float64(st.Corruptions))
+	p.put("cairn_retention_days_total", "counter", "Days of a site that were deleted because the store was larger than retention_bytes.", float64(st.RetentionDays))
 	p.put("cairn_merges_total", "counter", "Runs made by merging other runs.", float64(st.Merges))
 	p.put("cairn_merged_events_total", "counter", "Events written again by merges.", float64(st.MergedEvents))
 	p.put("cairn_merge_seconds_total", "counter", "Time spent merging, including pauses.", st.MergeSeconds)

@@ -54,6 +54,7 @@ func TestNativeRights(t *testing.T) {
 
 		"POST /api/v1/admin/login-link": "admin",
 		"DELETE /api/v1/admin/sites/*":  "admin",
+		"GET /api/v1/admin/retention":   "manage",
 		"GET /api/v1/admin/deletions":   "manage",
 		"GET /api/v1/admin/deletions/*": "manage",
 

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"cairn/engine"
 	"cairn/http/dialect"
@@ -30,28 +31,30 @@ import (
 
 // Config is the whole configuration. Load fills it; Validate and BuildSites check it.
 type Config struct {
-	Listen           string       `toml:"listen"`
-	DataDir          string       `toml:"data_dir"`
-	AdminToken       string       `toml:"admin_token"`
-	AdminTokenFile   string       `toml:"admin_token_file"`
-	MetricsToken     string       `toml:"metrics_token"` // never generated
-	MetricsTokenFile string       `toml:"metrics_token_file"`
-	Memory           dialect.Size `toml:"memory"`
-	Reserve          string       `toml:"reserve"` // "auto", or a size; 0 = no check
-	SnapshotDir      string       `toml:"snapshot_dir"`
-	DedupHours       int          `toml:"dedup_hours"`
-	PublicURL        string       `toml:"public_url"` // "" = each request says how the server is reached
-	BasePath         string       `toml:"base_path"`  // "" = the path of PublicURL
-	Dashboard        bool         `toml:"dashboard"`
-	TrustedProxies   []string     `toml:"trusted_proxies"`
-	IPRate           float64      `toml:"ip_rate"`
-	IPConns          int          `toml:"ip_conns"`
-	TLSCert          string       `toml:"tls_cert"`
-	TLSKey           string       `toml:"tls_key"`
-	ACMEHosts        []string     `toml:"acme_hosts"`
-	DebugListen      string       `toml:"debug_listen"` // "" = no profiles
-	LogLevel         string       `toml:"log_level"`
-	LogFormat        string       `toml:"log_format"`
+	Listen           string           `toml:"listen"`
+	DataDir          string           `toml:"data_dir"`
+	AdminToken       string           `toml:"admin_token"`
+	AdminTokenFile   string           `toml:"admin_token_file"`
+	MetricsToken     string           `toml:"metrics_token"` // never generated
+	MetricsTokenFile string           `toml:"metrics_token_file"`
+	Memory           dialect.Size     `toml:"memory"`
+	Reserve          string           `toml:"reserve"` // "auto", or a size; 0 = no check
+	SnapshotDir      string           `toml:"snapshot_dir"`
+	DedupHours       int              `toml:"dedup_hours"`
+	Purge            dialect.Duration `toml:"purge"`           // how soon deleted events are in no file
+	RetentionBytes   dialect.Size     `toml:"retention_bytes"` // 0 = no limit
+	PublicURL        string           `toml:"public_url"`      // "" = each request says how the server is reached
+	BasePath         string           `toml:"base_path"`       // "" = the path of PublicURL
+	Dashboard        bool             `toml:"dashboard"`
+	TrustedProxies   []string         `toml:"trusted_proxies"`
+	IPRate           float64          `toml:"ip_rate"`
+	IPConns          int              `toml:"ip_conns"`
+	TLSCert          string           `toml:"tls_cert"`
+	TLSKey           string           `toml:"tls_key"`
+	ACMEHosts        []string         `toml:"acme_hosts"`
+	DebugListen      string           `toml:"debug_listen"` // "" = no profiles
+	LogLevel         string           `toml:"log_level"`
+	LogFormat        string           `toml:"log_format"`
 
 	Geo struct {
 		Database string `toml:"database"`
@@ -116,6 +119,7 @@ func Default() Config {
 		Memory:     256 << 20,
 		Reserve:    "auto",
 		DedupHours: 24,
+		Purge:      dialect.Duration(24 * time.Hour),
 		Dashboard:  true,
 		IPRate:     200,
 		IPConns:    256,

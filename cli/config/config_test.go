@@ -197,6 +197,9 @@ func TestValidate(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{`dedup_hours = 0`, "dedup_hours"},
 		{`ip_rate = 0`, "ip_rate"},
+		{`purge = "59m"`, "purge"},
+		{`purge = "31d"`, "purge"},
+		{`retention_bytes = "1MiB"`, "retention_bytes"},
 		{`reserve = "much"`, "reserve"},
 		{`trusted_proxies = ["10.0.0.0/99"]`, "trusted_proxies"},
 		{`tls_cert = "x"`, "tls_cert"},
@@ -212,7 +215,7 @@ func TestValidate(t *testing.T) {
 		{"[[site]]\nname = \"a\"\ncurrency = \"Euro\"", "currency"},
 		{"[[site]]\nname = \"a\"\ncurrency = \"€\"", "currency"},
 		{"[[site]]\nname = \"a\"\nip = \"sell\"", "ip ="},
-		{"[[site]]\nname = \"a\"\nretention_days = 3", "retention_days"},
+		{"[[site]]\nname = \"a\"\nretention_days = 1", "retention_days"},
 		{"[[site]]\nname = \"a\"\nexclude_ips = [\"office\"]", "exclude_ips"},
 		{"[[site]]\nname = \"a\"\nmatomo.tracker_file = \"no/such.js\"", "matomo.tracker_file"},
 		{"[[site]]\nname = \"a\"\nmatomo.tracker_file = \"config.go\"\n[[site]]\nname = \"b\"\nmatomo.tracker_file = \"other.js\"", "all sites share one matomo.js"},

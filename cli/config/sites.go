@@ -27,6 +27,15 @@ var siteName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 // currencyCode matches the codes of ISO 4217.
 var currencyCode = regexp.MustCompile(`^[A-Za-z]{3}$`)
 
+// purgeMost is the longest purge: the law gives a month.
+const purgeMost = 30 * 24 * time.Hour
+
+// retentionBytesMin is the least retention_bytes: a store without events takes some of it.
+const retentionBytesMin = 64 << 20
+
+// retentionMost is a hundred years.
+const retentionMost = 36_525
+
 // Validate checks everything but the sites. The error names the key.
 func (c *Config) Validate() error {
 	switch {
@@ -40,6 +49,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("ip_conns = %d: must be above 0", c.IPConns)
 	case (c.TLSCert == "") != (c.TLSKey == ""):
 		return fmt.Errorf("set both tls_cert and tls_key, or neither")
+	case time.Duration(c.Purge) < time.Hour || time.Duration(c.Purge) > purgeMost:
+		return fmt.Errorf(`purge = "%v": must be from "1h" to "30d"`, time.Duration(c.Purge))
+	case c.RetentionBytes != 0 && c.RetentionBytes < retentionBytesMin:
+		return fmt.Errorf("retention_bytes = %v: must be 0, which is no limit, or at least %v", c.RetentionBytes, dialect.Size(retentionBytesMin))
 	case len(c.ACMEHosts) > 0:
 		return fmt.Errorf("acme_hosts: this version cannot fetch certificates; set tls_cert and tls_key, or put a proxy in front of cairn")
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel):
@@ -192,8 +205,8 @@ func (s *Site) build() (*httpd.Site, error) {
 		return nil, fmt.Errorf("currency = %q: must be three letters such as EUR", s.Currency)
 	case s.RateLimit < 0:
 		return nil, fmt.Errorf("rate_limit = %d: must not be below 0", s.RateLimit)
-	case s.RetentionDays != 0:
-		return nil, fmt.Errorf("retention_days = %d: this version keeps everything; leave it at 0", s.RetentionDays)
+	case s.RetentionDays < 0 || s.RetentionDays == 1 || s.RetentionDays > retentionMost:
+		return nil, fmt.Errorf("retention_days = %d: must be 0, which keeps everything, or from 2 to %d", s.RetentionDays, retentionMost)
 	}
 	limits, openPanel := s.Settings, s.OpenPanel // copies, which never change
 	if err := limits.Validate(); err != nil {
@@ -216,7 +229,7 @@ func (s *Site) build() (*httpd.Site, error) {
 	}
 	known := query.Site{ID: s.ID, Name: s.Name, Location: loc, Hosts: s.Hosts, Goals: goals, Currency: strings.ToUpper(s.Currency)}
 	return &httpd.Site{
-		Site:     &engine.Site{Site: known, Uncounted: s.Uncounted, Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams}},
+		Site:     &engine.Site{Site: known, Uncounted: s.Uncounted, Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams}, RetentionDays: s.RetentionDays},
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, TrackingToken: s.Matomo.TrackingToken, ReadKey: s.ReadKey,
 		Origins: s.Origins, RateLimit: s.RateLimit,

@@ -16,7 +16,8 @@
 //	live.go     what happens now; tail.go the events that have come since
 //	facts.go    what a site is
 //	browser.go  who has logged in to the dashboard
-//	saved.go    what a site has saved; deletion.go what is taken away from it
+//	saved.go    what a site has saved; deletion.go what is taken away from it,
+//	            retentionplan.go what will be
 //	fields.go   which fields and values there are
 //	fresh.go    how new an answer is to be
 //	sum.go      exact sums of decimals; fold.go comparing texts without case

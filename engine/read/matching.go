@@ -28,6 +28,41 @@ func (rd *Reader) Matching(ctx context.Context, site *query.Site, where []query.
 	if err != nil {
 		return nil, err
 	}
+	return v.matching(pred, nil)
+}
+
+// MatchingBefore finds the visible rows with an event time before a moment. The rows that say who
+// a person is stay as long as the person has a row from that moment on.
+func (rd *Reader) MatchingBefore(ctx context.Context, site *query.Site, before int64) (*Matching, error) {
+	v := rd.view(ctx, site)
+	defer v.Close()
+	pred := newPredicate().between(math.MinInt64, before)
+	says, err := v.matching(pred.and(event.FieldType, string(event.Identify), string(event.Alias), string(event.Group)), nil)
+	if err != nil || says.Seqs.IsEmpty() {
+		if err == nil {
+			return v.matching(pred, nil)
+		}
+		return nil, err
+	}
+	persons, err := v.persons()
+	if err != nil {
+		return nil, err
+	}
+	here, err := v.ordinalsOf(newPredicate().between(before, math.MaxInt64), event.IntPerson)
+	if err == nil {
+		err = here.AddPersons(persons, v.budget.check)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v.matching(pred, func(seq uint64, person int64) bool {
+		return person != 0 && says.Seqs.Contains(seq) && here.Has(persons.Find(uint64(person)))
+	})
+}
+
+// matching finds the visible rows that satisfy pred. stays may name some that it leaves out;
+// nil = none.
+func (v *view) matching(pred *predicate, stays func(seq uint64, person int64) bool) (*Matching, error) {
 	type found struct {
 		seqs        *roaring64.Bitmap
 		first, last int64
@@ -40,11 +75,20 @@ func (rd *Reader) Matching(ctx context.Context, site *query.Site, where []query.
 		if f.seqs == nil {
 			f.seqs, f.first, f.last = roaring64.New(), math.MaxInt64, math.MinInt64
 		}
-		times, seqs := newRowInts(p.Get().Ints(event.IntTime)), make([]uint64, 0, len(r.batch))
+		times, persons := newRowInts(p.Get().Ints(event.IntTime)), newRowInts(p.Get().Ints(event.IntPerson))
+		var seqs []uint64
 		err = r.each(rr, func(rows []int32) {
 			seqs = seqs[:0]
+			var who []int64
+			if stays != nil {
+				who = persons.of(rows)
+			}
 			for i, at := range times.of(rows) {
-				seqs = append(seqs, p.First()+uint64(rows[i]))
+				seq := p.First() + uint64(rows[i])
+				if stays != nil && stays(seq, who[i]) {
+					continue
+				}
+				seqs = append(seqs, seq)
 				f.first, f.last = min(f.first, at), max(f.last, at)
 			}
 			f.seqs.AddMany(seqs)

@@ -80,6 +80,9 @@ type Engine interface {
 	Delete(ctx context.Context, site *query.Site, d query.Deletion) (query.Receipt, error)
 	Deletions(ctx context.Context, site *query.Site) ([]query.Receipt, error)
 
+	// RetentionPlan returns what retention will delete of a site next.
+	RetentionPlan(ctx context.Context, site *query.Site) (query.RetentionPlan, error)
+
 	// Snapshot writes a copy that can be restored to dir, which must not exist.
 	Snapshot(ctx context.Context, dir string) (query.Snapshot, error)
 }

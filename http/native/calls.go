@@ -152,6 +152,7 @@ var table = declare(
 	&route{method: "DELETE", path: "/api/v1/events", right: dialect.Manage, act: (*API).deleteEvents,
 		takes: takesSite | takesFilters, own: with(deletionParams, "range", "from", "to")},
 	&route{method: "DELETE", path: adminPath + "sites/*", right: dialect.Write | dialect.Admin, act: (*API).deleteSite, own: with(deletionParams, "purge")},
+	&route{method: "GET", path: adminPath + "retention", right: dialect.Manage, read: (*API).retentionPlan, takes: takesSite},
 	&route{method: "GET", path: adminPath + "deletions", right: dialect.Manage, read: (*API).deletions, takes: takesSite, own: []string{"limit", "after"}},
 	&route{method: "GET", path: adminPath + "deletions/*", right: dialect.Manage, read: (*API).deletion, takes: takesSite},
 	&route{method: "GET", path: "/api/v1/breakdown", right: dialect.Read, read: (*API).breakdown,

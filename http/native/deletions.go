@@ -14,7 +14,7 @@ import (
 )
 
 // This file deletes events: those of a person, those that filters select, and all of a site. It
-// also tells how far deletions have come.
+// also tells how far deletions have come, and what retention will delete next.
 
 // deletionParams are those that every deletion takes.
 var deletionParams = []string{"dry_run", "now", "reason"}
@@ -225,4 +225,39 @@ func appendReceipt(dst []byte, r *query.Receipt) []byte {
 	at("done_at", r.DoneAt, r.DoneAt != 0)
 	dst = event.AppendString(append(dst, `,"by":`...), r.By)
 	return event.AppendString(append(dst, `,"reason":`...), r.Reason)
+}
+
+// retentionPlan is GET /api/v1/admin/retention.
+func (n *API) retentionPlan(ctx context.Context, c *reading) error {
+	p, err := n.engine.RetentionPlan(ctx, c.site)
+	if err != nil {
+		return engineError(err)
+	}
+	dst := event.AppendString(append(c.out, `{"site":`...), c.site.Name)
+	dst = appendUint(dst, `,"retention_days":`, uint64(p.Days))
+	at := func(name string, milli int64) {
+		dst = append(append(append(dst, `,"`...), name...), `":`...)
+		if milli == 0 {
+			dst = append(dst, "null"...)
+		} else {
+			dst = appendTime(dst, milli)
+		}
+	}
+	at("keeps_from", p.KeepsFrom)
+	at("next_at", p.NextAt)
+	dst = appendUint(dst, `,"events":`, p.Events)
+	dst = appendUint(dst, `,"bytes":`, uint64(p.Bytes))
+	at("first", p.First)
+	at("oldest_left", p.Left)
+	dst = append(dst, `,"runs":[`...)
+	for i, r := range p.Runs {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendUint(dst, `{"events":`, r.Rows)
+		dst = appendUint(dst, `,"gone":`, r.Gone)
+		dst = append(strconv.AppendBool(append(dst, `,"at_once":`...), r.Now), '}')
+	}
+	c.out = append(dst, "]}"...)
+	return nil
 }

@@ -447,7 +447,7 @@ func TestTable(t *testing.T) {
 		if r.read != nil {
 			want = dialect.Read
 		}
-		deletions := strings.HasPrefix(r.path, adminPath+"deletions")
+		deletions := strings.HasPrefix(r.path, adminPath+"deletions") || r.path == adminPath+"retention"
 		if deletions || r.act != nil && !strings.HasPrefix(r.path, adminPath) {
 			want = dialect.Manage
 		}

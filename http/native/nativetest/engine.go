@@ -394,6 +394,15 @@ func (n *Engine) Delete(_ context.Context, site *query.Site, d query.Deletion) (
 	return r, n.Err
 }
 
+func (n *Engine) RetentionPlan(_ context.Context, site *query.Site) (query.RetentionPlan, error) {
+	n.Asked = "retention plan " + site.Name
+	if len(n.Receipts) < 2 {
+		return query.RetentionPlan{}, n.Err
+	}
+	return query.RetentionPlan{Days: 30, KeepsFrom: SomeDay, NextAt: SomeDay + 1, Events: 7, Bytes: 700, First: SomeDay - 1, Left: SomeDay + 2,
+		Runs: []query.PlannedRun{{Rows: 8, Gone: 7, Now: true}, {Rows: 80, Gone: 1}}}, n.Err
+}
+
 func (n *Engine) Deletions(_ context.Context, site *query.Site) ([]query.Receipt, error) {
 	n.Asked = "deletions " + site.Name
 	return append([]query.Receipt(nil), n.Receipts...), n.Err
