@@ -62,7 +62,8 @@ func (r *recent) find(hi, lo uint64) uint64 {
 	return r.old.find(hi, lo)
 }
 
-// add remembers an id that find does not know.
+// add remembers an id. Of an id that is remembered already, the newest event counts from then
+// on.
 func (r *recent) add(site uint32, hi, lo, seq uint64) {
 	if r.new.n >= r.max {
 		r.old = r.new
@@ -109,15 +110,19 @@ func (g *generation) add(hi, lo, seq uint64) {
 			}
 		}
 	}
-	g.put(slot{hi, lo, seq})
-	g.n++
+	if g.put(slot{hi, lo, seq}) {
+		g.n++
+	}
 }
 
-func (g *generation) put(s slot) {
+// put reports whether the id is new.
+func (g *generation) put(s slot) bool {
 	mask := uint64(len(g.slots) - 1)
 	i := s.hi & mask
-	for g.slots[i].seq != 0 {
+	for g.slots[i].seq != 0 && (g.slots[i].hi != s.hi || g.slots[i].lo != s.lo) {
 		i = (i + 1) & mask
 	}
+	fresh := g.slots[i].seq == 0
 	g.slots[i] = s
+	return fresh
 }

@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"math"
 	"time"
 
 	"cairn/engine/event"
@@ -12,10 +13,10 @@ import (
 )
 
 // findOriginals sets original of each of the submission's events whose message id is in the
-// log, unless the stored event is older than the window. It looks for all ids in one
-// part before it turns to the next part. That is several times as fast as one id after the
-// other.
-func (s *sequencer) findOriginals(sub *submission) error {
+// log, unless the stored event is older than the window. The events are about to go into g. It
+// looks for all ids in one part before it turns to the next part. That is several times as fast
+// as one id after the other.
+func (s *sequencer) findOriginals(g *group, sub *submission) error {
 	s.unknown = s.unknown[:0]
 	for i := range sub.events {
 		ev := &sub.events[i]
@@ -33,6 +34,9 @@ func (s *sequencer) findOriginals(sub *submission) error {
 		if ev.original = s.recent.find(ev.hi, ev.lo); ev.original == 0 {
 			s.unknown = append(s.unknown, ev)
 		}
+	}
+	if err := s.findStale(g, sub); err != nil {
+		return err
 	}
 	defer func() { s.unknown = event.Emptied(s.unknown, memoryEventsKept) }()
 	for rest := s.unknown; len(rest) > 0; {
@@ -55,12 +59,15 @@ func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
 	if covered <= 1 {
 		return nil
 	}
-	since := s.window.since()
+	since := int64(math.MaxInt64)
+	for _, ev := range events {
+		since = min(since, s.since(ev))
+	}
 	// Look at parts in memory first: a part that is sealed meanwhile is then seen twice and
 	// not missed.
 	for _, p := range site.Unsealed(covered) {
 		for _, ev := range events {
-			if err := ev.findIn(p, since); err != nil {
+			if err := ev.findIn(p, s.since(ev)); err != nil {
 				return err
 			}
 		}
@@ -89,7 +96,7 @@ func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
 		}
 		view := r.In(s.filters.pages).Part()
 		for _, k := range s.maybe {
-			if err := events[k].findIn(view, since); err != nil {
+			if err := events[k].findIn(view, s.since(events[k])); err != nil {
 				return err
 			}
 		}

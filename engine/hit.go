@@ -4,7 +4,6 @@
 package engine
 
 import (
-	"fmt"
 	"time"
 
 	"cairn/engine/calendar"
@@ -65,10 +64,5 @@ func (s *sequencer) answerHit(g *group, ev *submitted, next uint64, p *identity.
 	if stored == nil || err != nil {
 		return err
 	}
-	g.bytes += len(stored)
-	if err := g.batch.Set(identity.HeartbeatsKey(ev.site.ID, p.Session), stored, nil); err != nil {
-		return fmt.Errorf("write heartbeats: %w", err)
-	}
-	g.beats = append(g.beats, beat{ev.site, p.Begun})
-	return nil
+	return g.setHeartbeats(ev.site, p.Session, p.Begun, stored)
 }

@@ -64,12 +64,14 @@ func (e *Engine) fill(sub *submission, records []Record, outcomes []event.Outcom
 	for i := range records {
 		r, out := &records[i], &outcomes[i]
 		out.Received = now
-		e.resolveVisitor(r)
 		var q identity.Question
-		e.resolveDevice(r, now, &q, out)
-		e.fingerprintHit(r, now, &q)
+		if r.Import == nil { // whose an imported event is has been decided
+			e.resolveVisitor(r)
+			e.resolveDevice(r, now, &q, out)
+			e.fingerprintHit(r, now, &q)
+		}
 		ferr := e.prepare(r, now, &sub.arena)
-		if ferr == nil {
+		if ferr == nil && r.Import == nil {
 			ferr = e.checkIncrement(&r.Site.Site, &r.Event)
 		}
 		if ferr == nil {
@@ -101,7 +103,7 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 		}
 		e.recall(ev)
 		if o.Status == event.Stored {
-			e.latestEvents.Published(ev.site.ID, ev.event, o.Seq, o.Session)
+			e.latestEvents.Published(ev.site.ID, ev.event, o.Seq, o.Session, ev.imported != nil)
 		}
 		if ev.asks {
 			e.answerVisit(ev.site, ev.event.Dialect, o)
@@ -117,15 +119,19 @@ func (e *Engine) complete(sub *submission, ids []byte) []byte {
 // limits and applies the site's settings. Text that it adds to the event lies in room.
 func (e *Engine) prepare(r *Record, now int64, room *enrich.Arena) *event.FieldError {
 	ev := &r.Event
-	ev.Received = now
-	if ev.Time == 0 || ev.Time > now+calendar.DayMillis {
-		ev.Time = now
+	if r.Import == nil {
+		ev.Received, ev.Imported, ev.SessionOf = now, false, ""
+	} else if ev.Received == 0 || ev.Received > now {
+		ev.Received = now
+	}
+	if ev.Time == 0 || ev.Time > ev.Received+calendar.DayMillis {
+		ev.Time = ev.Received
 	}
 	if ev.Time < r.Site.KeepsFrom(now) {
 		return &event.FieldError{Field: "time", Msg: fmt.Sprintf("is older than the site keeps events: retention_days = %d", r.Site.RetentionDays)}
 	}
 	ev.Seq, ev.SessionOrd, ev.PersonOrd, ev.Capped, ev.CappedByProperty, ev.CappedNames = 0, 0, 0, nil, false, nil
-	ev.SessionSent = ev.Session != ""
+	ev.SessionSent = ev.Session != "" && !ev.Imported
 	if e.opts.Enrich != nil {
 		e.opts.Enrich.Enrich(&r.Site.Privacy, ev, &r.Source, room)
 	}
@@ -133,7 +139,7 @@ func (e *Engine) prepare(r *Record, now int64, room *enrich.Arena) *event.FieldE
 		return err
 	}
 	ev.Day, ev.Late = calendar.Day(ev.Time, r.Site.Location), false
-	if len(r.Site.Uncounted) > 0 {
+	if len(r.Site.Uncounted) > 0 && (r.Import == nil || !r.Import.Uncounted) {
 		ev.NotCounted = slices.Clip(ev.NotCounted) // the array may belong to the dialect
 		ev.Counts(func(property, _ string, _ int64) bool {
 			if slices.Contains(r.Site.Uncounted, property) && !slices.Contains(ev.NotCounted, property) {

@@ -110,9 +110,7 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 		}
 		if ev.MessageID != "" {
 			hi, lo := seq.recent.hash(s.ID, ev.Dialect, ev.MessageID)
-			if seq.recent.find(hi, lo) == 0 {
-				seq.recent.add(s.ID, hi, lo, n)
-			}
+			seq.recent.add(s.ID, hi, lo, n)
 		}
 		last = n
 		e.hot.Add(1)

@@ -40,7 +40,7 @@ type sequencer struct {
 	cardinality *cardinality
 	held        *submission                                // begins the next group, because memory had no room for it in the last one
 	next        map[*siteState]uint64                      // seq of each site's next event
-	since       int                                        // events since the table of ids was last written
+	unflushed   int                                        // events since the table of ids was last written
 	asked       uint64                                     // number of calls of asks; a site with this number is already counted
 	idle        bool                                       // the publisher has published all groups and waits for the next
 	counts      []index.Total                              // of the event being placed
@@ -204,12 +204,12 @@ func (s *sequencer) take(g *group, sub *submission) {
 	if sub.err = s.e.failure(); sub.err != nil {
 		return
 	}
-	if len(sub.events) > 0 {
+	if len(sub.events) > 0 && sub.events[0].imported == nil {
 		s.window.note(sub.events[0].event.Received) // all events of a request are received together
 	}
 	// findOriginals reads sealed rows, so it runs before any event is placed. If those rows
 	// are damaged, this request is refused as a whole and all others go on.
-	if sub.err = s.findOriginals(sub); sub.err != nil {
+	if sub.err = s.findOriginals(g, sub); sub.err != nil {
 		return
 	}
 	for i := range sub.events {
@@ -246,6 +246,9 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 		seq := ev.original
 		if seq == 0 {
 			seq = s.recent.find(ev.hi, ev.lo) // the original may be in the same request
+			if seq != 0 && ev.imported != nil && (seq == ev.stale || s.placedBefore(g, ev, seq)) {
+				seq = 0
+			}
 		}
 		if seq != 0 {
 			ev.outcome.Status, ev.outcome.Seq = event.Duplicate, seq
@@ -274,6 +277,9 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	if head.Session == "" {
 		head.Session = e.Session
 	}
+	if ev.begins {
+		head.SessionOf = e.SessionOf
+	}
 	noted := s.cardinality.noted
 	if err := s.count(sg, e, &head); err != nil {
 		return err
@@ -286,11 +292,14 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 		return fmt.Errorf("the record of event %d of site %d has %d bytes", next, site.ID, len(record))
 	}
 	sg.records = append(sg.records, record)
+	if err := s.importHeartbeat(g, ev, &p); err != nil {
+		return err
+	}
 	s.next[site] = next + 1
 	ev.outcome.Status, ev.outcome.Seq, ev.outcome.Session = event.Stored, next, head.Session
 	g.events++
 	g.bytes += len(record)
-	s.since++
+	s.unflushed++
 	return nil
 }
 
@@ -430,9 +439,9 @@ func (s *sequencer) seal(g *group) (err error) {
 			return err
 		}
 	}
-	if s.since >= s.e.opts.SealRows || s.ids.Due() || s.e.idsWanted.Load() {
+	if s.unflushed >= s.e.opts.SealRows || s.ids.Due() || s.e.idsWanted.Load() {
 		s.e.idsWanted.Store(false)
-		s.since = 0
+		s.unflushed = 0
 		g.ids = true
 		if err := s.ids.Flush(g.batch); err != nil {
 			return err

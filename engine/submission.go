@@ -59,8 +59,12 @@ type submitted struct {
 	hi, lo     uint64 // hash of its message id in recent; set by the sequencer
 	asks       bool   // the client wants to know its device and session, see event.Visit
 	begins     bool   // it is the first event of its session; set by the sequencer
+	imported   *event.Import
 	// original is the seq of an earlier event with the same message id; 0 = none.
 	original uint64
+	// stale is the seq of an earlier event with the same message id that is outside the window
+	// of this event; 0 = none was found. Only imported events have it.
+	stale uint64
 }
 
 // Upper bounds of the memory that Reset keeps for the next request.
@@ -108,7 +112,7 @@ func (s *submission) add(site *siteState, r *event.Record, q identity.Question, 
 	s.bodies = event.AppendBody(s.bodies, e)
 	s.cells += event.BodyCells(s.bodies[start:])
 	s.events = append(s.events, submitted{
-		site: site, event: e, question: q, asks: r.Visit.Ask, outcome: o, start: start, end: len(s.bodies), idHash: index.FilterHash(e.MessageID),
+		site: site, event: e, question: q, asks: r.Visit.Ask, imported: r.Import, outcome: o, start: start, end: len(s.bodies), idHash: index.FilterHash(e.MessageID),
 	})
 }
 

@@ -90,7 +90,7 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 func (e *Engine) recall(s *submitted) {
 	returnsIDs := event.NewestRule(s.event.Dialect).ReturnsIDs
 	if s.outcome.Status != event.Duplicate {
-		if s.begins && returnsIDs {
+		if s.begins && returnsIDs && s.imported == nil {
 			e.sessionOwners.Put(s.site.ID, s.outcome.Session, s.event)
 		}
 		return

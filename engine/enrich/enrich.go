@@ -48,7 +48,7 @@ type Privacy struct {
 // Enrich implements engine.Enricher. In this order it removes passwords from urls, applies
 // the site's privacy settings to what was sent, and adds what the urls tell, where the address is and what the agent
 // is. It looks up the whole address but stores only what the site allows. With src.Skip
-// it detects nothing from the source.
+// it detects nothing from the source, with src.Known nothing at all.
 func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, arena *Arena) {
 	cleanURLs(e, site.StripParams, arena)
 	hideExtra(e, site.IP, arena)
@@ -58,6 +58,9 @@ func (d *Detector) Enrich(site *Privacy, e *event.Event, src *event.Source, aren
 	if c.has(keyIP) {
 		sent, _ = address.First(c.text(keyIP))
 		c.replace(keyIP, arena.hideIP(sent, site.IP))
+	}
+	if src.Known {
+		return
 	}
 	c.fromURLs()
 	if !src.Skip {

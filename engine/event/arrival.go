@@ -8,7 +8,8 @@ type Record struct {
 	Event  Event
 	Source Source
 	Visit  Visit
-	Hit    *Hit // nil in dialects whose visits the engine does not track
+	Hit    *Hit    // nil in dialects whose visits the engine does not track
+	Import *Import // nil = the event has just happened
 }
 
 // Source is what a request says about the origin of an event. Enrichment uses it; it is
@@ -19,6 +20,7 @@ type Source struct {
 	AcceptLanguage string
 	Hints          map[string]string // Sec-CH-UA* by lower-case header name; "uadata" = the same in Matomo's JSON
 	Skip           bool              // no detection of any kind (Opentracker's proxy=true)
+	Known          bool              // the event was enriched when it was first stored: the privacy settings alone apply
 }
 
 // Visit is a question to the engine: whose event is this? Dialects whose clients may send no

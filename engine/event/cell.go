@@ -38,6 +38,13 @@ const (
 	tagShape  = 'o'
 )
 
+// tagSessionOf begins the session of a record that holds its SessionOf as well. No cell
+// begins with it.
+const tagSessionOf = 'q'
+
+// sessionOfCell is the length of the cell of a SessionOf.
+const sessionOfCell = 17
+
 // AppendCell appends the cell of v.
 func AppendCell(dst []byte, v Value) []byte {
 	switch v.Kind {

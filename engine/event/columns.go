@@ -26,6 +26,7 @@ const (
 	FlagUncounted = 1 << iota
 	FlagLate
 	FlagSessionSent
+	FlagImported
 	flagsKnown = 1<<iota - 1
 )
 
@@ -51,6 +52,7 @@ const (
 	FieldCapped     = "\x0e" // JSON array, see recordVersion
 	FieldCut        = "\x0f" // JSON array: key of a property, number of its leaves that count
 	FieldGone       = "\x10" // true; only of blanks, see index.FieldGone
+	FieldSessionOf  = "\x11" // 32 hex digits; only the first event of an imported session has it
 
 	PrefixContext  = "c"
 	PrefixProperty = "p"
@@ -71,7 +73,8 @@ func (e *Event) SetInt(i int, v int64) {
 	case IntDay:
 		e.Day = int32(v)
 	case IntFlags:
-		e.Uncounted, e.Late, e.SessionSent = v&FlagUncounted != 0, v&FlagLate != 0, v&FlagSessionSent != 0
+		e.Uncounted, e.Late = v&FlagUncounted != 0, v&FlagLate != 0
+		e.SessionSent, e.Imported = v&FlagSessionSent != 0, v&FlagImported != 0
 	}
 }
 
@@ -116,6 +119,8 @@ func (e *Event) set(field string, v Value) error {
 		e.Session = v.Text
 	case FieldPrevious:
 		e.Previous = v.Text
+	case FieldSessionOf:
+		e.SessionOf = v.Text
 	case FieldMessageID:
 		e.MessageID = v.Text
 	case FieldValue:

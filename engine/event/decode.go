@@ -14,6 +14,7 @@ import (
 var (
 	fieldType, fieldDialect   = []byte(FieldType), []byte(FieldDialect)
 	fieldSession, fieldCapped = []byte(FieldSession), []byte(FieldCapped)
+	fieldSessionOf            = []byte(FieldSessionOf)
 	typeCells, dialectCells   = func() (types, dialects [][]byte) {
 		for _, t := range Types {
 			types = append(types, AppendCell(nil, Str(string(t))))
@@ -26,7 +27,7 @@ var (
 )
 
 // ScanRecord checks a whole record, fills ints and calls cell with every column that
-// the record has: type, dialect, session, capped, then the fields in their order. The
+// the record has: type, dialect, session_of, session, capped, then the fields in their order. The
 // slices alias record or constants and are read only. An error of cell ends the scan
 // and is returned. Other errors wrap ErrCorrupt and say where the damage is. Cells that
 // were passed before an error must be discarded.
@@ -71,6 +72,15 @@ func scanRecord(record []byte, ints *Ints, valid func(cell []byte) bool, cell fu
 		return err
 	}
 	if len(session) > 0 {
+		if session[0] == tagSessionOf {
+			if len(session) < 1+sessionOfCell || session[1] != tagHex || flags&FlagImported == 0 {
+				return r.corrupt("session of")
+			}
+			if err := cell(fieldSessionOf, session[1:1+sessionOfCell]); err != nil {
+				return err
+			}
+			session = session[1+sessionOfCell:]
+		}
 		if !valid(session) || !stringCell(session) {
 			return r.corrupt("session")
 		}

@@ -80,6 +80,8 @@ type Event struct {
 	// Decisions made at ingest and stored with the event, so that a replay needs no
 	// clock, no configuration and no database.
 	SessionSent bool     // Session came from the client
+	Imported    bool     // the store that exported the event decided which session it is in, see Import
+	SessionOf   string   // of an imported event: what the exporting store calls its session, 32 hex digits; in rows only of the session's first event; "" = in no session
 	SessionOrd  uint64   // seq of the first event of the session; 0 = no session
 	PersonOrd   uint64   // seq of the first event of the user, or else of the anonymous id; 0 = nobody
 	Day         int32    // days since 1970-01-01 of Time in the site's zone, as counted

@@ -148,6 +148,8 @@ func FuzzRecord(f *testing.F) {
 	f.Add(AppendRecord(nil, &Head{}, AppendBody(nil, &Event{Dialect: Native, Type: Page})))
 	cut, cutHead := cutEvent()
 	f.Add(AppendRecord(nil, cutHead, AppendBody(nil, cut)))
+	imported, importedHead := importedEvent()
+	f.Add(AppendRecord(nil, importedHead, AppendBody(nil, imported)))
 	b := benchEvent()
 	f.Add(AppendRecord(nil, &Head{SessionOrd: 1, PersonOrd: 1}, AppendBody(nil, b)))
 	f.Add(AppendRecord(nil, &Head{}, AppendBody(nil, browserEvent())))
@@ -163,7 +165,7 @@ func FuzzRecord(f *testing.F) {
 			}
 			return
 		}
-		again := AppendRecord(nil, &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped, CappedByProperty: e.CappedByProperty}, AppendBody(nil, e))
+		again := AppendRecord(nil, HeadOf(e), AppendBody(nil, e))
 		read, err := DecodeRecord(again)
 		if err == nil && reflect.DeepEqual(read.Cut, e.Cut) {
 			read.Cut = e.Cut // so that they compare equal

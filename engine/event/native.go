@@ -9,8 +9,8 @@ import (
 // Reading an event in the JSON of the native API.
 
 // Event parses one event of the native API into e, which it overwrites. AppendJSON has
-// the form of the JSON. id, seq, site, dialect and received are ignored, so that an
-// exported event can be sent again; any other unknown key is an error. A null is the
+// the form of the JSON. id, seq, site, dialect, received, session_of, heartbeat
+// and uncounted are ignored, so that an exported event can be sent again; any other unknown key is an error. A null is the
 // same as an absent key. time is RFC 3339 with any precision and offset, or a number, see
 // UnixTime. An event without a type is a Track. required says which fields each
 // type needs. Errors are *FieldError. Validate checks what applies to every dialect.
@@ -23,10 +23,14 @@ func (p *Parser) Event(b []byte, e *Event) error {
 
 func (p *Parser) event(s string, e *Event) *FieldError {
 	*e = Event{Dialect: Native, Type: Track}
-	if len(s) > EventBytesMax {
-		return tooMuch("an event has", EventBytesMax, "bytes")
+	most, lim := EventBytesMax, Limits{}
+	if p.importing != nil {
+		most, lim = ImportBytesMax, Limits{KeyBytes: MaxKeyBytes, StringBytes: ImportBytesMax}
 	}
-	i := p.begin(s, Limits{})
+	if len(s) > most {
+		return tooMuch("an event has", most, "bytes")
+	}
+	i := p.begin(s, lim)
 	if i >= len(s) || s[i] != '{' {
 		return p.fault(i, "an object is expected")
 	}
@@ -53,6 +57,9 @@ func (p *Parser) event(s string, e *Event) *FieldError {
 	if err := p.end(i); err != nil {
 		return err
 	}
+	if p.importing != nil && (e.Imported || e.Dialect != Native) {
+		return nil
+	}
 	return required(e)
 }
 
@@ -77,6 +84,11 @@ func refuse(field, msg string) *FieldError { return &FieldError{Index: -1, Field
 
 // field parses the value at i of one key of a native event.
 func (p *Parser) field(e *Event, key string, i int) (next int, err *FieldError) {
+	if p.importing != nil {
+		if next, known, err := p.importField(key, i); known {
+			return next, err
+		}
+	}
 	switch key {
 	case "name":
 		next, err = p.textField(i, &e.Name)
@@ -145,7 +157,9 @@ func setSimple(e *Event, key string, v Value) *FieldError {
 			return refuse("", "must be true or false")
 		}
 		e.Uncounted = v.Text == "false"
-	case "id", "seq", "site", "dialect", "received":
+	case "id", "seq", "site", "dialect", "received", "session_of", "heartbeat", "uncounted":
+	case "source":
+		return refuse("", "is taken with import=1 alone")
 	default:
 		return refuse("", "is not a field of an event")
 	}

@@ -66,6 +66,8 @@ type Parser struct {
 
 	s   string // the input
 	lim Limits
+
+	importing *Record // what Import parses into; nil = the event is not imported
 }
 
 // The most elements that a Parser keeps for its next use.

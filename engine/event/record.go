@@ -35,7 +35,7 @@ import (
 // Versions: 1 is the first. The meaning of a version never changes. The lists Types and
 // Dialects, the flags and the field ids only grow.
 //
-// Version 1 has grown by five things. An older cairn takes them for damage:
+// Version 1 has grown by six things. An older cairn takes them for damage:
 //   - FieldCut, in rows that hold more than the counters see of an event (see Cut). A
 //     row without it counts
 //
@@ -57,6 +57,9 @@ import (
 //   - Objects of Extra in pieces, see split.go. The whole object is still read, and is
 //     still written when it is small.
 //   - Message ids of Segment's SDKs in packed cells, see appendSDKID.
+//   - FlagImported, and a second form of session: tagSessionOf, the 17 bytes of the cell of
+//     SessionOf, then the cell of the session. Only the first event of an imported session
+//     has it.
 const recordVersion = 1
 
 // ErrCorrupt is wrapped by every error about a record that AppendRecord cannot have
@@ -68,6 +71,7 @@ var ErrCorrupt = errors.New("corrupt event record")
 type Head struct {
 	SessionOrd, PersonOrd uint64
 	Session               string
+	SessionOf             string // only with a Session
 	Capped                []Term
 	CappedByProperty      bool
 	CappedNames           []string
@@ -75,7 +79,7 @@ type Head struct {
 
 // HeadOf returns the head of an event that has its place. It shares the event's memory.
 func HeadOf(e *Event) *Head {
-	return &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, Capped: e.Capped, CappedByProperty: e.CappedByProperty, CappedNames: e.CappedNames}
+	return &Head{SessionOrd: e.SessionOrd, PersonOrd: e.PersonOrd, Session: e.Session, SessionOf: e.SessionOf, Capped: e.Capped, CappedByProperty: e.CappedByProperty, CappedNames: e.CappedNames}
 }
 
 const dayMillis = 24 * 60 * 60 * 1000
@@ -102,6 +106,9 @@ func AppendBody(dst []byte, e *Event) []byte {
 	}
 	if e.SessionSent {
 		flags |= FlagSessionSent
+	}
+	if e.Imported {
+		flags |= FlagImported
 	}
 	dst = append(dst, flags, byte(max(0, slices.Index(Types, e.Type))), byte(max(0, slices.Index(Dialects, e.Dialect))))
 	dst = binary.AppendVarint(dst, e.Received)
@@ -200,6 +207,9 @@ func AppendRecord(dst []byte, h *Head, body []byte) []byte {
 	dst = append(dst, 0)
 	if h.Session != "" {
 		at := len(dst)
+		if h.SessionOf != "" {
+			dst = appendStringCell(append(dst, tagSessionOf), h.SessionOf)
+		}
 		dst = sizeCell(appendStringCell(dst, h.Session), at)
 	}
 	dst = append(dst, 0)

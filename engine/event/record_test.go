@@ -52,11 +52,21 @@ func namesEvent() (*Event, *Head) {
 	return e, &Head{CappedNames: e.CappedNames, Capped: e.Capped, CappedByProperty: true}
 }
 
+// importedEvent is the first event of an imported session.
+func importedEvent() (*Event, *Head) {
+	e := &Event{
+		Dialect: Matomo, Type: Page, Name: "x", Time: 1795435200123, Received: 1795435200123, Anonymous: "a",
+		Session: "507f191e810c19729de860ea507f191e", Imported: true, SessionOf: "0123456789abcdef0123456789abcdef", SessionOrd: 7, PersonOrd: 3, Day: 20780,
+	}
+	return e, HeadOf(e)
+}
+
 // TestRecordGolden checks that the bytes of version 1 of the format do not change.
 func TestRecordGolden(t *testing.T) {
 	full, head := fullEvent()
 	cut, cutHead := cutEvent()
 	names, namesHead := namesEvent()
+	imported, importedHead := importedEvent()
 	for _, c := range []struct {
 		name string
 		e    *Event
@@ -66,6 +76,7 @@ func TestRecordGolden(t *testing.T) {
 		{"full", full, head},
 		{"cut", cut, cutHead},
 		{"names", names, namesHead},
+		{"imported", imported, importedHead},
 	} {
 		record := AppendRecord(nil, c.head, AppendBody(nil, c.e))
 		file := "testdata/record-v1-" + c.name + ".hex"

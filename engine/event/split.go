@@ -349,5 +349,9 @@ func BodyCells(body []byte) int {
 		at += n
 	}
 	n, _ := binary.Uvarint(body[at:])
-	return 4 + int(n) // type, dialect, session and capped are not in a body
+	head := 4 // type, dialect, session and capped are not in a body
+	if body[0]&FlagImported != 0 {
+		head++ // session_of neither
+	}
+	return head + int(n)
 }

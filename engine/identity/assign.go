@@ -43,6 +43,9 @@ type Question struct {
 // returns the id of a new session of a dialect. Assign copies what it remembers of the
 // event and keeps nothing of q. It fails when an entry cannot be read.
 func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, q *Question, newSession func(event.Dialect) string) (p Assignment, err error) {
+	if e.Imported {
+		return t.assignImported(site, seq, e, newSession)
+	}
 	if q.Hit != nil && !e.SessionSent {
 		return t.assignHit(site, seq, e, q, newSession)
 	}
@@ -87,6 +90,9 @@ func (t *IDs) Assign(site uint32, seq uint64, e *event.Event, q *Question, newSe
 // Replay takes in the event at seq as the log has it. The row says what Assign decided,
 // and Replay repeats it. It fails when an entry cannot be read.
 func (t *IDs) Replay(site uint32, seq uint64, e *event.Event) (p Assignment, err error) {
+	if e.Imported {
+		return t.replayImported(site, seq, e)
+	}
 	r := t.rules[site].At(e.Dialect, seq)
 	if r.Visits && !e.SessionSent {
 		return t.replayHit(site, seq, e, r)

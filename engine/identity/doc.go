@@ -14,6 +14,7 @@
 //	probe.go       refuses events whose ids are damaged
 //	visits.go      the same for hits, which are events of dialects with visits (Matomo)
 //	named.go       the same for sessions that clients name, and for events that join one
+//	imported.go    the same for events whose session another store has decided
 //	heartbeats.go  what a browser says while its visitor stays; visitvars.go the
 //	               variables of a visit
 //	links.go       which ordinals name the same person; linktable.go their memory

@@ -29,6 +29,8 @@ const (
 	// Kinds that only dialects have whose session ids are names within a visitor, see named.go.
 	kindName  = 'n'
 	kindNamed = 'r' // the id is the session's ordinal in 8 bytes, big-endian
+
+	kindImported = 'i' // what the store that exported a session calls it; the dialect's number precedes the id, see imported.go
 )
 
 // idEntry is what the table knows of one id. Its ordinal is the seq of the event in which
@@ -48,7 +50,8 @@ type idEntry struct {
 	bytes  int // its size when the table last counted it
 }
 
-// sessionRef refers to a session. For a visit and a named session, only the ordinal is set.
+// sessionRef refers to a session. For a visit and a named session, only the ordinal is set, for
+// an imported one the dialect, the id and the ordinal.
 type sessionRef struct {
 	dialect byte // DialectNumber
 	id      string
@@ -91,7 +94,7 @@ func appendKey(dst []byte, site uint32, kind byte, dialect byte, id string) []by
 	dst = append(dst, store.PrefixID)
 	dst = binary.BigEndian.AppendUint32(dst, site)
 	dst = append(dst, kind)
-	if kind == kindSession {
+	if kind == kindSession || kind == kindImported {
 		dst = append(dst, dialect)
 	}
 	return append(dst, id...)

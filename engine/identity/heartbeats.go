@@ -123,12 +123,10 @@ func (t *IDs) Heartbeat(site uint32, e *event.Event, next uint64, p *Assignment)
 	if err != nil {
 		return nil, err
 	}
-	if k.visit.heartbeats == nil {
-		if k.visit.heartbeats, err = ReadHeartbeats(t.db, site, p.Session); err != nil {
-			return nil, err
-		}
+	now, err := t.heartbeats(site, k)
+	if err != nil {
+		return nil, err
 	}
-	now := k.visit.heartbeats
 	changed := p.heartbeat > now.At
 	now.At = max(now.At, p.heartbeat)
 	for v := range VisitVarsOf(e, next) {
@@ -140,4 +138,32 @@ func (t *IDs) Heartbeat(site uint32, e *event.Event, next uint64, p *Assignment)
 		return nil, nil
 	}
 	return now.append(nil), nil
+}
+
+// heartbeats returns what the heartbeats of a visit have said. k is the entry of the visit,
+// which then has them.
+func (t *IDs) heartbeats(site uint32, k *idEntry) (*Heartbeats, error) {
+	if k.visit.heartbeats == nil {
+		var err error
+		if k.visit.heartbeats, err = ReadHeartbeats(t.db, site, k.ord); err != nil {
+			return nil, err
+		}
+	}
+	return k.visit.heartbeats, nil
+}
+
+// ImportHeartbeat takes in when another store had the last heartbeat of a visit. It returns the
+// stored form, as Heartbeat does, and the event time of the earliest event of the visit.
+func (t *IDs) ImportHeartbeat(site uint32, visit uint64, at int64) (stored []byte, begun int64, err error) {
+	k, err := t.visit(site, visit)
+	if k == nil || err != nil {
+		return nil, 0, err
+	}
+	now, err := t.heartbeats(site, k)
+	if err != nil || at <= now.At {
+		return nil, 0, err
+	}
+	now.At = at
+	t.measure(k)
+	return now.append(nil), k.visit.first, nil
 }

@@ -85,15 +85,16 @@ func (m *LatestEvents) Put(k LatestKey, l Latest, certain bool) {
 	}
 }
 
-// Published takes in an event at seq of the log. session is its session, "" = none.
-func (m *LatestEvents) Published(site uint32, ev *event.Event, seq uint64, session string) {
+// Published takes in an event at seq of the log. session is its session, "" = none. imported
+// says that the log may have events that happened later.
+func (m *LatestEvents) Published(site uint32, ev *event.Event, seq uint64, session string, imported bool) {
 	r := event.NewestRule(ev.Dialect)
 	if ev.User != "" && (ev.Type == event.Identify || r.EventTraits && len(ev.Properties) > 0) {
 		m.Put(LatestKey{site, AnyDialect, Described, ev.User}, Latest{seq, int64(seq)}, true)
 	}
 	if r.RecognisesDevices && session != "" {
 		dialect := DialectNumber(ev.Dialect)
-		prompt := ev.Time >= ev.Received
+		prompt := ev.Time >= ev.Received && !imported
 		if ev.User != "" {
 			m.Put(LatestKey{site, dialect, InSession, ev.User}, Latest{seq, ev.Time}, prompt)
 		}

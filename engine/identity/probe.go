@@ -26,7 +26,7 @@ func (t *IDs) Probe(site uint32, e *event.Event, q *Question) error {
 	}{
 		{KindUser, 0, e.User}, {KindUser, 0, e.Previous},
 		{KindAnonymous, 0, e.User}, {KindAnonymous, 0, e.Anonymous}, {KindAnonymous, 0, e.Previous},
-		{kindSession, DialectNumber(e.Dialect), e.Session}, {kindOrder, 0, e.Name},
+		{kindSession, DialectNumber(e.Dialect), e.Session}, {kindImported, DialectNumber(e.Dialect), e.SessionOf}, {kindOrder, 0, e.Name},
 		{kindVisitor, 0, visitorOf(e)}, {kindFingerprint, 0, fingerprintOf(e)}, {kindFingerprint, 0, q.Before},
 	} {
 		if id.id == "" {
