@@ -55,7 +55,7 @@ func (s *sequencer) find(t *testing.T, site *siteState, ids []string) (seqs []ui
 	for _, id := range ids {
 		sub.add(site, &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: id, Received: time.Now().UnixMilli()}}, identity.Question{}, new(event.Outcome))
 	}
-	if err := s.findOriginals(sub); err != nil {
+	if err := s.findOriginals(new(group), sub); err != nil {
 		t.Fatal(err)
 	}
 	for i := range sub.events {

@@ -39,7 +39,7 @@ var detected = []string{
 var automatic = []string{"platform", "browser", "country"}
 
 // countsOf lists what e counts before any cap (rule 11), in the order in which caps apply to
-// names and values: that of the properties as sent.
+// names and values: that of the keys of the properties.
 func countsOf(e *event.Event, leaves []count) []count {
 	switch e.Type {
 	case event.Identify, event.Group, event.Alias, event.Increment:
@@ -148,7 +148,7 @@ func countedLeaves(sent event.Object) (leaves []count) {
 			leaf(m.Key, m.Value)
 		}
 	}
-	for _, m := range sent {
+	for _, m := range o {
 		leaves = append(leaves, out[m.Key]...)
 	}
 	return leaves

@@ -139,16 +139,16 @@ func (ex *Exclusions) reason(src *event.Source) string {
 // excluded is why a record is answered and not stored, "" when it is stored. An opt-out in
 // the headers counts only where a browser may have sent them: a server that holds a secret
 // speaks for others. Requests with their key in the header come from servers alone: of them
-// only what the dialect excludes is.
+// only what the dialect excludes is, and imported events by the source that they name.
 func (x *exchange) excluded(r *dialect.Record, site *tenant, private bool) string {
 	if r.Exclude != "" {
 		return r.Exclude
 	}
 	// The native API says so in the answer instead.
-	if r.Event.Dialect != event.Native && r.Event.Time != 0 && r.Event.Time < site.KeepsFrom(x.req.ReceivedUnixMilli) {
+	if r.Import == nil && r.Event.Dialect != event.Native && r.Event.Time != 0 && r.Event.Time < site.KeepsFrom(x.req.ReceivedUnixMilli) {
 		return excludedRetention
 	}
-	if x.route.Auth == dialect.AuthBearer {
+	if x.route.Auth == dialect.AuthBearer && (r.Import == nil || !r.Import.Source) {
 		return ""
 	}
 	if r.Bots == dialect.BotsExcluded || r.Bots == dialect.BotsWithSecret && !private {

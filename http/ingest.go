@@ -164,7 +164,9 @@ func (x *exchange) take(i int, from *senders) error {
 		}
 	}
 	from.known = i
-	event.RefuseIDs(&r.Event, x.s.metrics.noID)
+	if !r.Event.Imported { // then its ids have been judged
+		event.RefuseIDs(&r.Event, x.s.metrics.noID)
+	}
 	site, private := x.sites.tenant(from.last.Account), from.last.Private
 	x.payer = site
 	// An application's server may be trusted by its address instead of a secret. Behind a

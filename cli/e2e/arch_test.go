@@ -71,7 +71,7 @@ var plan = []room{
 	{dir: "http/testkit", knows: []string{"engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/wire", knows: []string{"engine/address"}, tests: []string{"http/testkit"}, far: []string{pebbleModule, tomlModule}},
 	{dir: "http/auth", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "http/native", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/native/nativetest", "http/testkit"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http/native", knows: []string{"http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/native/nativetest", "http/testkit"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/native/nativetest", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http", knows: []string{"engine", "engine/query", "engine/event", "engine/calendar", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/matomo", "http/native", "http/openpanel", "http/wire"}, tests: []string{"http/dialect/dialecttest", "http/native/nativetest", "http/testkit", "engine/check", "engine/enrich"}, away: []string{pebbleModule}, far: []string{tomlModule}},
 	{dir: "http/openpanel", knows: []string{"http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},

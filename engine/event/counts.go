@@ -54,7 +54,8 @@ type TermArena struct {
 	paths map[string]string // the paths made so far, each by itself
 	walk  leafWalk
 	few   []Term
-	out   []byte // a path that does not count
+	out   []byte  // a path that does not count
+	order []place // of the event's properties
 }
 
 // NameCapped reports whether the cap on names applies to the name of a property. It
@@ -141,9 +142,20 @@ func (e *Event) CountsIn(arena *TermArena, yield func(property, term string, by 
 			c.capped.add(t.Property, t.Value)
 		}
 	}
-	for i := range e.Properties {
-		if m := &e.Properties[i]; !c.value(m.Key, m.Value) {
-			return
+	if arena != nil && arena.Admit != nil && !sortedByKey(e.Properties) {
+		// Whether the names and values of an event count depends on the order. It is that of
+		// the row, so that an event that is exported and imported counts the same.
+		arena.order = sortMembers(arena.order[:0], e.Properties)
+		for _, p := range arena.order {
+			if m := &e.Properties[p.at]; !c.value(m.Key, m.Value) {
+				return
+			}
+		}
+	} else {
+		for i := range e.Properties {
+			if m := &e.Properties[i]; !c.value(m.Key, m.Value) {
+				return
+			}
 		}
 	}
 	if e.Name != "" && !c.detected("name", e.Name) {
@@ -157,6 +169,16 @@ func (e *Event) CountsIn(arena *TermArena, yield func(property, term string, by 
 		}
 	}
 	c.other()
+}
+
+// sortedByKey reports whether the members of o are ordered by key.
+func sortedByKey(o Object) bool {
+	for i := 1; i < len(o); i++ {
+		if o[i-1].Key > o[i].Key {
+			return false
+		}
+	}
+	return true
 }
 
 // fewIncrements is up to how many increments are searched for each path, without a map.

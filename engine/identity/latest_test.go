@@ -27,7 +27,7 @@ func TestLatestEvents(t *testing.T) {
 					ev.Time -= rng.Int64N(900)
 				}
 				log[id] = append(log[id], ev.Time)
-				s.Published(1, ev, uint64(op+1), "session")
+				s.Published(1, ev, uint64(op+1), "session", false)
 				continue
 			}
 			from := now - 1800 - rng.Int64N(900)

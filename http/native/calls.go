@@ -90,10 +90,15 @@ var parameterKinds = map[string]parameterKind{
 
 	// of deletions
 	"dry_run": singleKind, "now": singleKind, "reason": singleKind, "purge": singleKind,
+	"import": singleKind, // of events that come in
 }
 
 // sendRoute is the route that writes.
-var sendRoute = &route{method: "POST", path: "/api/v1/events", right: dialect.Write, takes: takesSite}
+var sendRoute = &route{method: "POST", path: "/api/v1/events", right: dialect.Write, takes: takesSite, own: []string{"import"}}
+
+// importQuery makes the events of sendRoute imported ones. A public key must not send those. The
+// router knows this spelling alone, so Decode looks at the right as well.
+const importQuery = "import=1"
 
 // adminPath begins the paths that no session of a browser may ask.
 const adminPath = "/api/v1/admin/"
@@ -202,6 +207,9 @@ func routesOf(table []*route) []dialect.Route {
 		}
 		if r == sendRoute {
 			route.Body = EventsBodyMax
+			imports := route
+			imports.Query, imports.Right = importQuery, dialect.Manage
+			routes = append(routes, imports)
 		}
 		routes = append(routes, route)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // This file decodes POST /api/v1/events: one event, an array of events, or NDJSON with one
-// event on each line. NDJSON is the bulk path: a line is parsed in place, and what cannot
+// event on each line. import.go has what imported events have besides. NDJSON is the bulk path: a line is parsed in place, and what cannot
 // alias it goes into the parser's memory, so in steady state a batch allocates nothing.
 
 // decoder is what one request needs from Decode to Reply: the parser, whose memory holds
@@ -19,6 +19,9 @@ import (
 type decoder struct {
 	parser event.Parser
 	single bool // one object was sent: when it is refused, so is the request
+
+	now     int64 // of imported events: when the request was received, Unix milliseconds; 0 = they are no imported ones
+	imports []event.Import
 }
 
 // decoderOf is the one kept in b, emptied.
@@ -35,7 +38,12 @@ func decoderOf(b *dialect.Batch) *decoder {
 // Reset ends the life of every string Decode has made.
 func (d *decoder) Reset() {
 	d.parser.Reset()
-	d.single = false
+	d.single, d.now = false, 0
+	if cap(d.imports) > importsKept {
+		d.imports = nil
+	}
+	clear(d.imports)
+	d.imports = d.imports[:0]
 }
 
 // bodyForm is how events lie in a body.
@@ -74,6 +82,7 @@ func formOf(contentType string) (bodyForm, error) {
 // event and more than EventsMax events refuse the request. The events alias req.Body and
 // the decoder in b.Scratch, which Reply finds in req.State.
 func (n *API) Decode(req *dialect.Request, b *dialect.Batch) error {
+	now := int64(0)
 	if req.RawQuery != "" {
 		query, err := parseQuery(req.RawQuery, sendRoute.params)
 		if err != nil {
@@ -82,13 +91,23 @@ func (n *API) Decode(req *dialect.Request, b *dialect.Batch) error {
 		if err := query.of(req.Site.Name); err != nil {
 			return err
 		}
+		switch query.single["import"] {
+		case "":
+		case "1":
+			if req.Rights&dialect.Manage == 0 {
+				return errImport
+			}
+			now = req.ReceivedUnixMilli
+		default:
+			return badField("import", "must be 1")
+		}
 	}
 	form, err := formOf(req.Header("Content-Type"))
 	if err != nil {
 		return err
 	}
 	d := decoderOf(b)
-	req.State = d
+	req.State, d.now = d, now
 	body := bytes.TrimPrefix(req.Body, []byte("\xef\xbb\xbf"))
 	if form == formLines {
 		b.Partial = true
@@ -104,7 +123,7 @@ func (n *API) Decode(req *dialect.Request, b *dialect.Batch) error {
 	}
 	d.single = true
 	r := b.Add()
-	if bad := d.event(body, &r.Event); bad != nil {
+	if bad := d.event(body, r); bad != nil {
 		return bad
 	}
 	return nil
@@ -150,18 +169,23 @@ func (d *decoder) add(raw []byte, b *dialect.Batch) error {
 		return errTooMany
 	}
 	r := b.Add()
-	if bad := d.event(raw, &r.Event); bad != nil {
+	if bad := d.event(raw, r); bad != nil {
 		bad.Index = len(b.Records) - 1
 		r.Err = bad
 	}
 	return nil
 }
 
-// event parses one event. Its source stays empty: the client is usually a server, whose
-// address and agent say nothing about the visitor. What is known of the visitor is in the
-// event's context.
-func (d *decoder) event(raw []byte, e *event.Event) *event.FieldError {
-	err := d.parser.Event(raw, e)
+// event parses one event. Its source stays empty unless it is imported with one: the client is
+// usually a server, whose address and agent say nothing about the visitor. What is known of the
+// visitor is in the event's context.
+func (d *decoder) event(raw []byte, r *dialect.Record) *event.FieldError {
+	var err error
+	if d.now != 0 {
+		err = d.imported(raw, r)
+	} else {
+		err = d.parser.Event(raw, &r.Event)
+	}
 	if err == nil {
 		return nil
 	}

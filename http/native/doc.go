@@ -67,7 +67,8 @@
 //	saved.go      what a site saves; savedbody.go what is sent to be saved
 //	deletions.go  deleting events
 //	share.go      what a share of numbers may ask; shared.go holds a call to its share
-//	openapi.go    the contract; decode.go events that come in; snapshot.go,
+//	openapi.go    the contract; decode.go events that come in, import.go those of another store;
+//	              snapshot.go,
 //	loginlink.go  what the admin's token alone may ask for
 //
 // # What holds

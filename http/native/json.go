@@ -304,19 +304,24 @@ func appendCorrupt(dst []byte, status int, file string) []byte {
 // appendOutcomes is the answer to a write, and its status: 200 when nothing was rejected,
 // 400 when everything was, 207 otherwise. The answer to a single event has its id.
 func appendOutcomes(dst []byte, outcomes []dialect.Outcome, single bool) (status int, body []byte) {
-	var accepted, duplicates, rejected uint64
+	var accepted, duplicates, excluded, rejected uint64
 	for i := range outcomes {
 		switch outcomes[i].Status {
 		case event.Duplicate:
 			duplicates++
 		case event.Rejected:
 			rejected++
+		case event.Excluded:
+			excluded++
 		default:
 			accepted++
 		}
 	}
 	dst = appendUint(dst, `{"accepted":`, accepted)
 	dst = appendUint(dst, `,"duplicates":`, duplicates)
+	if excluded > 0 { // only of imported events
+		dst = appendUint(dst, `,"excluded":`, excluded)
+	}
 	dst = append(dst, `,"rejected":[`...)
 	if rejected > 0 {
 		first := true
