@@ -22,35 +22,36 @@ func TestNativeRights(t *testing.T) {
 	})
 	// What each route takes: a key that reads, one that writes, or the admin's token alone.
 	want := map[string]string{
-		"POST /api/v1/events":         "write",
-		"GET /api/v1/events":          "read",
-		"GET /api/v1/events/*":        "read",
-		"GET /api/v1/count":           "read",
-		"GET /api/v1/series":          "read",
-		"GET /api/v1/counters":        "read",
-		"GET /api/v1/users":           "read",
-		"GET /api/v1/users/*":         "read",
-		"GET /api/v1/users/*/events":  "read",
-		"GET /api/v1/sessions":        "read",
-		"GET /api/v1/sessions/*":      "read",
-		"GET /api/v1/groups/*":        "read",
-		"GET /api/v1/site":            "read",
-		"GET /api/v1/sites":           "admin",
-		"GET /api/v1/live":            "read",
-		"GET /api/v1/live/stream":     "read",
-		"GET /api/v1/saved":           "read",
-		"POST /api/v1/saved":          "manage",
-		"PUT /api/v1/saved/*":         "manage",
-		"DELETE /api/v1/saved/*":      "manage",
-		"DELETE /api/v1/users/*":      "manage",
-		"DELETE /api/v1/events":       "manage",
-		"GET /api/v1/breakdown":       "read",
-		"GET /api/v1/aggregate":       "read",
-		"GET /api/v1/fields":          "read",
-		"GET /api/v1/goals":           "read",
-		"GET /api/v1/shop":            "read",
-		"GET /api/v1/values":          "read",
-		"POST /api/v1/admin/snapshot": "admin",
+		"POST /api/v1/events":          "write",
+		"POST /api/v1/events?import=1": "manage",
+		"GET /api/v1/events":           "read",
+		"GET /api/v1/events/*":         "read",
+		"GET /api/v1/count":            "read",
+		"GET /api/v1/series":           "read",
+		"GET /api/v1/counters":         "read",
+		"GET /api/v1/users":            "read",
+		"GET /api/v1/users/*":          "read",
+		"GET /api/v1/users/*/events":   "read",
+		"GET /api/v1/sessions":         "read",
+		"GET /api/v1/sessions/*":       "read",
+		"GET /api/v1/groups/*":         "read",
+		"GET /api/v1/site":             "read",
+		"GET /api/v1/sites":            "admin",
+		"GET /api/v1/live":             "read",
+		"GET /api/v1/live/stream":      "read",
+		"GET /api/v1/saved":            "read",
+		"POST /api/v1/saved":           "manage",
+		"PUT /api/v1/saved/*":          "manage",
+		"DELETE /api/v1/saved/*":       "manage",
+		"DELETE /api/v1/users/*":       "manage",
+		"DELETE /api/v1/events":        "manage",
+		"GET /api/v1/breakdown":        "read",
+		"GET /api/v1/aggregate":        "read",
+		"GET /api/v1/fields":           "read",
+		"GET /api/v1/goals":            "read",
+		"GET /api/v1/shop":             "read",
+		"GET /api/v1/values":           "read",
+		"POST /api/v1/admin/snapshot":  "admin",
 
 		"POST /api/v1/admin/login-link": "admin",
 		"DELETE /api/v1/admin/sites/*":  "admin",
@@ -90,13 +91,17 @@ func TestNativeRights(t *testing.T) {
 	seen := 0
 	for _, r := range s.native.Routes() {
 		for _, method := range r.Methods {
-			right := want[method+" "+r.Path]
-			if seen++; right == "" {
-				t.Errorf("%s %s is not in the table of this test", method, r.Path)
+			name := method + " " + r.Path
+			if r.Query != "" {
+				name += "?" + r.Query
 			}
-			path := strings.ReplaceAll(r.Path, "*", "00000000000000000000000000000000")
+			right := want[name]
+			if seen++; right == "" {
+				t.Errorf("%s is not in the table of this test", name)
+			}
+			path := strings.ReplaceAll(r.Path, "*", "00000000000000000000000000000000") + "?" + r.Query + "&"
 			for _, k := range keys {
-				home, other := path+"?site=shop", path+"?site=nothing"
+				home, other := path+"site=shop", path+"site=nothing"
 				if right == "admin" {
 					home, other = path, ""
 				}
@@ -115,7 +120,7 @@ func TestNativeRights(t *testing.T) {
 				case other == "":
 				default:
 					if k.key != "admin" {
-						if got := ask(method, path+"?site=blog", k.key); got != 404 {
+						if got := ask(method, path+"site=blog", k.key); got != 404 {
 							t.Errorf("%s %s of another site with %q: %d, want 404", method, path, k.key, got)
 						}
 					}
@@ -123,6 +128,14 @@ func TestNativeRights(t *testing.T) {
 						t.Errorf("%s %s of no site with %q: %d, want 404", method, path, k.key, got)
 					}
 				}
+			}
+		}
+	}
+	// However it is spelled.
+	for _, query := range []string{"%69mport=1", "import=%31", "&import=1"} {
+		for key, status := range map[string]int{"shop-write": 403, "shop-secret": 200, "admin": 200} {
+			if got := ask("POST", "/api/v1/events?"+query+"&site=shop", key); got != status {
+				t.Errorf("%s with %s: %d, want %d", query, key, got, status)
 			}
 		}
 	}

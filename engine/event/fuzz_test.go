@@ -20,8 +20,11 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add([]byte(`{"type":"alias","user":"u","previous":"p","time":1795521600000}`))
 	f.Add([]byte("\uFEFF{\"name\":\"\\ud83d\\u0000<\",\"properties\":{\"a\":{\"b\":[1e2,{\"c\":null,\"c\":\"\xff\"}]},\"a.b\":-0.0},\"increments\":{\"a\":1e1},\"groups\":[\"g\"]}"))
 	f.Add([]byte(`{"name":"a","value":"x","counted":false,"segments":["s"],"context":{"bot":true,"latitude":1},"extra":{"x":[[]]}}`))
+	f.Add([]byte(`{"type":"goal","dialect":"matomo","received":"2026-11-20T00:00:00Z","session_of":"0123456789ABCDEF0123456789abcdef","heartbeat":1795435200,"uncounted":["a"],"source":{"ip":"::1","user_agent":null,"accept_language":"de"}}`))
+	f.Add([]byte(`{"session_of":null,"dialect":"oppizi","time":1795521600000}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		before := bytes.Clone(in)
+		fuzzImport(t, in)
 		var p Parser
 		var e Event
 		err := p.Event(in, &e)
@@ -83,6 +86,44 @@ func FuzzParseEvent(f *testing.F) {
 		}
 		e.Counts(func(property, term string, by int64) bool { return true })
 	})
+}
+
+// fuzzImport checks that an imported event has all that Import promises, and that its exported
+// form is the same event.
+func fuzzImport(t *testing.T, in []byte) {
+	const now = 1795521600000
+	var p Parser
+	var r, again Record
+	var im Import
+	if err := p.Import(in, now, &r, &im); err != nil {
+		var f *FieldError
+		if !errors.As(err, &f) || f.Msg == "" {
+			t.Fatalf("error %v", err)
+		}
+		return
+	}
+	e := &r.Event
+	if e.Received < FirstTime || e.Received > now || !slices.Contains(Dialects, e.Dialect) ||
+		e.SessionOf != "" && (!e.Imported || len(e.SessionOf) != 32) || im.Heartbeat != 0 && e.SessionOf == "" || p.importing != nil {
+		t.Fatalf("%q: %+v %+v", in, e, im)
+	}
+	if Validate(e) != nil {
+		return
+	}
+	text := bytes.TrimSuffix(AppendJSON(nil, e), []byte("}"))
+	if e.Imported && e.SessionOf == "" {
+		text = append(text, `,"session_of":null`...)
+	} else if e.Imported {
+		text = append(text, `,"session_of":"`+e.SessionOf+`"`...)
+	}
+	text = append(append(text, `,"uncounted":`...), append(AppendStrings(nil, e.NotCounted), '}')...)
+	if err := p.Import(text, now, &again, new(Import)); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	e.Finish()
+	if again.Event.Finish(); !reflect.DeepEqual(again.Event, *e) {
+		t.Fatalf("%s\nread\n%+v\nwant\n%+v", text, again.Event, *e)
+	}
 }
 
 // FuzzParser compares the Parser with encoding/json.

@@ -207,11 +207,10 @@ func routesOf(table []*route) []dialect.Route {
 		}
 		if r == sendRoute {
 			route.Body = EventsBodyMax
-			imports := route
-			imports.Query, imports.Right = importQuery, dialect.Manage
-			routes = append(routes, imports)
 		}
 		routes = append(routes, route)
 	}
-	return routes
+	imports := routes[slices.Index(table, sendRoute)]
+	imports.Query, imports.Right = importQuery, dialect.Manage
+	return append(routes, imports)
 }

@@ -436,8 +436,11 @@ func TestSnapshotRefused(t *testing.T) {
 // Each path matches one line of the table, no line has a parameter twice, and no filter is also
 // a single parameter.
 func TestTable(t *testing.T) {
-	if len(routes) != len(table) {
+	if len(routes) != len(table)+1 {
 		t.Fatal("routes and table differ")
+	}
+	if imports := routes[len(table)]; imports.Right != dialect.Manage || imports.Query != "import=1" || imports.Path != sendRoute.path || imports.Body != EventsBodyMax || imports.Auth != dialect.AuthBearer {
+		t.Errorf("imports: %+v", imports)
 	}
 	for i, r := range table {
 		if got, ids := routeFor(r.method, strings.ReplaceAll(r.path, "*", "events")); got != r || len(ids) != strings.Count(r.path, "*") {
