@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
+	"cairn/engine/store"
 	"cairn/engine/table"
 )
 
@@ -77,6 +78,19 @@ func (sg *siteGroup) received(seq uint64) int64 {
 	var ints event.Ints
 	_ = event.ScanOwnRecord(sg.records[seq-sg.first], &ints, func(_, _ []byte) error { return nil }) // the sequencer has just made it
 	return ints[event.IntReceived]
+}
+
+// noteImported adds to g that the store has rows with a session that another store has decided:
+// an older cairn takes them for damage.
+func (s *sequencer) noteImported(g *group) error {
+	if s.imported {
+		return nil
+	}
+	s.imported = true
+	if err := g.batch.Set(store.Key("version"), []byte{store.VersionDeleted}, nil); err != nil {
+		return fmt.Errorf("raise format version: %w", err)
+	}
+	return nil
 }
 
 // importHeartbeat adds to g the last heartbeat of the visit that an imported event is in.

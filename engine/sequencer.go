@@ -41,6 +41,7 @@ type sequencer struct {
 	held        *submission                                // begins the next group, because memory had no room for it in the last one
 	next        map[*siteState]uint64                      // seq of each site's next event
 	unflushed   int                                        // events since the table of ids was last written
+	imported    bool                                       // the store has the version that imported rows need
 	asked       uint64                                     // number of calls of asks; a site with this number is already counted
 	idle        bool                                       // the publisher has published all groups and waits for the next
 	counts      []index.Total                              // of the event being placed
@@ -292,6 +293,11 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 		return fmt.Errorf("the record of event %d of site %d has %d bytes", next, site.ID, len(record))
 	}
 	sg.records = append(sg.records, record)
+	if e.Imported {
+		if err := s.noteImported(g); err != nil {
+			return err
+		}
+	}
 	if err := s.importHeartbeat(g, ev, &p); err != nil {
 		return err
 	}

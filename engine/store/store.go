@@ -32,7 +32,8 @@ const (
 	//	   be of version 2 (index); objects of extra may be in pieces, and message ids packed
 	//	   (engine/event); sessions that clients name have entries in the table of ids; the
 	//	   store has the records "zone", "names", "lost" and "window"
-	//	4  rows may be deleted; the first deletion writes it
+	//	4  rows may be deleted, or come from another store with their session (event.Imported);
+	//	   the first deletion or such row writes it
 	Version        = 3 // that a start raises a store to
 	VersionDeleted = 4 // the newest
 	VersionMin     = 1 // the oldest that can be read
