@@ -13,6 +13,9 @@ import (
 // visitColumns are those of a table of visits.
 var visitColumns = metricsOf("visitors", "visits", "views", "bounce_rate", "duration")
 
+// goalColumns are those that the whole table has of the goal that the overview counts.
+var goalColumns = metricsOf("conversions", "conversion_rate", "goal_value")
+
 var (
 	sourceTabs = []tab{{"channel", "Channels"}, {"source", "Sources"}, {"referrer", "Referrers"}, {"campaign", "Campaigns"}, {"medium", "Mediums"}, {"term", "Terms"}, {"content", "Contents"}}
 	pageTabs   = []tab{{"page", "Pages"}, {"entry", "Entry pages"}, {"exit", "Exit pages"}, {"title", "Titles"}, {"host", "Hosts"}}
@@ -133,7 +136,7 @@ func (p *page) tables(name string, tabs []tab) *panel {
 
 // fullPanel is the whole table of the open tab of a panel; nil when there is no such panel.
 func (p *page) fullPanel(name string) *panel {
-	if name == "properties" && p.state.get("_prop") != "" {
+	if name == "properties" {
 		return p.properties()
 	}
 	tabs := map[string][]tab{"sources": sourceTabs, "pages": pageTabs, "places": placeTabs, "devices": deviceTabs, "events": eventTabs}[name]
@@ -141,7 +144,12 @@ func (p *page) fullPanel(name string) *panel {
 		return nil
 	}
 	n := &panel{name: name, tabs: tabs, tab: p.state.tabOf(tabs), lines: 30, wide: true}
-	p.fill(n, tableOf(n.tab), true)
+	t := tableOf(n.tab)
+	if g, has := p.goalShown(); has && t.call == "visits" {
+		t.columns = slices.Concat(t.columns, goalColumns)
+		t.own = t.own.without("metrics").with("goal", g.query).and("metrics", only(t.columns).value)
+	}
+	p.fill(n, t, true)
 	return n
 }
 
@@ -323,6 +331,7 @@ type tilesView struct {
 // tileView is one number.
 type tileView struct {
 	Title, Help, Text, Before string
+	Link                      string // what it offers in place of a number
 	Change                    Change
 	Good                      string // "good", "bad", "" = neither
 	Href                      string
@@ -345,6 +354,8 @@ func (p *page) tiles(shared func() *asked) *panel {
 		v := p.pressedTiles(p.overviewMetrics(), &a.Total, was)
 		if goal, has := p.goalShown(); has {
 			v.Goal, v.Goals = goal.name, p.goalLinks(goal)
+		} else if helps := p.noGoals().Helps; len(helps) > 0 {
+			v.Tiles = append(v.Tiles, tileView{Title: "Conversions", Help: textNoGoals, Link: helps[0].Text, Href: helps[0].Href})
 		}
 		return body{Tiles: v}, nil
 	}}
@@ -417,13 +428,13 @@ func (p *page) eventTiles() *panel {
 // properties is the panel of one property's values, or of which properties there are.
 func (p *page) properties() *panel {
 	n := &panel{name: "properties", title: "Properties", lines: rowsShort}
-	name := p.state.get("_prop")
+	name, full := p.state.get("_prop"), p.state.get("_full") == "properties"
 	if name == "" {
-		n.ask = func() *asked { return p.ask("fields", state{{"limit", "100"}}) }
-		n.view = func(q *asked) (body, *failure) { return p.propertyList(q) }
+		n.wide = full
+		n.ask = func() *asked { return p.ask("fields", state{{"limit", "1000"}}) }
+		n.view = func(q *asked) (body, *failure) { return p.propertyList(q, full) }
 		return n
 	}
-	full := p.state.get("_full") == n.name
 	t := &table{call: "breakdown", by: "prop." + name, own: state{{"by", "prop." + name}}, columns: metricsOf("events", "users", "share"), short: 2, filter: "prop." + name}
 	n.title, n.wide = name, full
 	n.links = []link{{Text: "Properties", Href: p.href(p.state.notFull().without("_prop"))}, {Text: name, Href: p.href(p.state), On: true}}
@@ -432,7 +443,7 @@ func (p *page) properties() *panel {
 }
 
 // propertyList is the list of properties to choose from.
-func (p *page) propertyList(q *asked) (body, *failure) {
+func (p *page) propertyList(q *asked, full bool) (body, *failure) {
 	var a struct {
 		frameAnswer
 		Fields []struct {
@@ -445,14 +456,22 @@ func (p *page) propertyList(q *asked) (body, *failure) {
 		return body{}, f
 	}
 	v := &tableView{Caption: "Properties", Head: "Property"}
+	count, search := 0, strings.ToLower(p.state.get("search"))
 	for _, f := range a.Fields {
 		path, ok := strings.CutPrefix(f.Field, "prop.")
-		if !ok || len(v.Rows) == rowsShort {
+		if !ok || full && !strings.Contains(strings.ToLower(path), search) {
 			continue
 		}
-		v.Rows = append(v.Rows, rowView{Text: path, Title: path, Href: p.href(p.state.with("_prop", path)), Code: true, In: strings.Join(f.Examples, ", ")})
+		if count++; count <= rowsShort || full {
+			v.Rows = append(v.Rows, rowView{Text: path, Title: path, Href: p.href(p.state.notFull().with("_prop", path)), Code: true, In: strings.Join(f.Examples, ", ")})
+		}
 	}
-	if len(v.Rows) == 0 {
+	if v.Count = p.locale.Number(uint64(count)); full {
+		v.Full, v.Back, v.searchView = true, p.href(p.state.notFull()), p.search("search")
+	} else if count > rowsShort && !p.embedded() {
+		v.All, v.AllText = p.href(p.state.anew().with("_full", "properties")), textAll+v.Count
+	}
+	if len(v.Rows) == 0 && search == "" {
 		return body{Empty: &emptyView{Text: textNothing}}, nil
 	}
 	return body{Table: v}, nil

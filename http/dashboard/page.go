@@ -266,6 +266,9 @@ func (p *page) write(name string, view any) {
 // policy is the Content-Security-Policy of every page.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types cairn"
 
+// permissions allows nothing of what browsers ask for by this header. Copying a link is not among it.
+const permissions = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), storage-access=(), usb=(), xr-spatial-tracking=()"
+
 // html sends a page, a fragment of one, or a form. Whoever has the same already gets 304.
 func (d *Dashboard) html(req *dialect.Request, res *dialect.Response, body []byte) {
 	res.ContentType = "text/html; charset=utf-8"
@@ -279,7 +282,7 @@ func (d *Dashboard) html(req *dialect.Request, res *dialect.Response, body []byt
 		{"Referrer-Policy", "same-origin"},
 		{"Cross-Origin-Opener-Policy", "same-origin"},
 		{"Cross-Origin-Resource-Policy", "same-origin"},
-		{"Permissions-Policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"},
+		{"Permissions-Policy", permissions},
 	} {
 		head(res, h[0], h[1])
 	}

@@ -35,15 +35,24 @@ func onePage(p *page) [][]*panel {
 	anchor := "type=page&page=" + escape(path)
 	t := tableOf("source")
 	t.own = append(append(state{}, own...), t.own...)
+	full := p.state.get("_full")
 	sources := &panel{name: "sources", title: "Where its visits came from", lines: rowsShort}
-	p.fill(sources, t, false)
-	sources.ask = course
+	if p.fill(sources, t, full == sources.name); full != sources.name {
+		sources.ask = course
+	}
+	outlinks, searches, events := p.fromPage("outlinks", "Outlinks from it", "outlink", path), p.fromPage("searches", "Searches from it", "search", path), p.fromPage("events", "Events on it", "", path)
+	for _, n := range []*panel{sources, outlinks, searches, events} {
+		if n.name == full {
+			n.wide = true
+			return [][]*panel{{n}}
+		}
+	}
 	return [][]*panel{
 		{{name: "numbers", title: path, wide: true, lines: 3, ask: numbers, view: func(q *asked) (body, *failure) { return p.pageTiles(q) }}},
 		{p.chart(course)},
 		{p.neighbours("before", "Before it", state{{"end", anchor}}), p.neighbours("after", "After it", state{{"start", anchor}})},
-		{sources, p.fromPage("outlinks", "Outlinks from it", "outlink", path)},
-		{p.fromPage("searches", "Searches from it", "search", path), p.fromPage("events", "Events on it", "", path)},
+		{sources, outlinks},
+		{searches, events},
 	}
 }
 
@@ -131,6 +140,6 @@ func (p *page) fromPage(name, title, kind, path string) *panel {
 	}
 	t.own = own
 	n := &panel{name: name, title: title, lines: rowsShort}
-	p.fill(n, t, false)
+	p.fill(n, t, p.state.get("_full") == name)
 	return n
 }

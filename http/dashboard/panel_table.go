@@ -68,7 +68,8 @@ type tableView struct {
 	Columns []columnView
 	Rows    []rowView
 	Count   string
-	All     string // address of the whole table; "" = this is it, or there is no more
+	All     string // address of the whole table; "" = this is it, or it has no more
+	AllText string
 	CSV     string
 	JSON    string // the call of the panel, as it was asked
 	Next    string // address of the next page
@@ -164,7 +165,11 @@ func (p *page) viewTable(n *panel, t *table, q *asked, a *tableAnswer, full bool
 		v.Rows = append(v.Rows, p.viewRow(t, &a.Rows[i], columns, most, full))
 	}
 	if full {
-		v.Back = p.href(p.state.notFull().without("_page"))
+		back := p.state.notFull()
+		if p.screen.path != "page" { // whose table it is
+			back = back.without("_page")
+		}
+		v.Back = p.href(back)
 		v.searchView = p.search("search")
 		if a.Next != nil {
 			v.Next = p.href(p.state.with("after", *a.Next))
@@ -172,8 +177,14 @@ func (p *page) viewTable(n *panel, t *table, q *asked, a *tableAnswer, full bool
 		if p.state.get("after") != "" {
 			v.First = p.href(p.state.anew())
 		}
-	} else if a.Count > len(a.Rows) {
-		v.All = p.href(p.state.anew().with("_full", n.name))
+	} else if more := a.Count > len(a.Rows); more || len(columns) < len(t.columns) {
+		v.All, v.AllText = p.href(p.state.anew().with("_full", n.name)), textColumns
+		if more {
+			v.AllText = textAll + v.Count
+		}
+	}
+	if p.embedded() {
+		v.All = ""
 	}
 	return v
 }

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -83,4 +84,60 @@ func TestEmptyWithoutSite(t *testing.T) {
 	body := screenOn(t, m, "/pages")
 	mustHave(t, body, textNothing, textWider)
 	mustNotHave(t, body, textNoEvents)
+}
+
+// Every table leads to all of its columns, however few its rows are, and back.
+func TestWholeTables(t *testing.T) {
+	m := madeOverview(plainName)
+	m.answers["breakdown"] = `{"rows":[{"value":"a","events":9,"users":8}],"count":1,"next":null}`
+	m.answers["visits"] = strings.ReplaceAll(m.answers["visits"], `"count":100`, `"count":10`)
+	page := screenOn(t, m, "?range=7d")
+	mustHave(t, page, `_full=sources">All columns</a>`, `_full=pages">All 100</a>`)
+	mustNotHave(t, page, `_full=events"`) // it has no others
+	mustNotHave(t, screenOn(t, m, "?range=7d", func(v *Viewer) { v.Share = &Share{Base: "/dashboard/e/x", Embedded: true} }), "_full")
+
+	m.answers["breakdown"] = `{` + madeRows(10, plainName) + `}`
+	page = screenOn(t, m, "/page?range=7d&_page=/a")
+	mustHave(t, page, `_page=/a&amp;_full=searches">All 100</a>`)
+	page = screenOn(t, m, "/page?range=7d&_page=/a&_full=searches")
+	mustHave(t, page, `href="/dashboard/site/shop/page?range=7d&amp;_page=/a" class="back"`)
+	mustNotHave(t, page, "p-outlinks")
+	if !m.asks("breakdown", "type=search", "page=/a", "limit=100") {
+		t.Errorf("asked %q", m.asked)
+	}
+
+	// The whole table of visits has the numbers of the goal.
+	m.answers["saved"] = `{"saved":[{"id":"1","kind":"goal","name":"Sign-up","query":"name=signup","revision":1}]}`
+	m.asked = nil
+	page = screenOn(t, m, "?range=7d&_full=sources")
+	mustHave(t, page, ">Conversions</a>", ">Conversion rate</a>", ">Goal value</a>")
+	if !m.asks("visits", "by=channel", "goal=name=signup", "conversions,conversion_rate,goal_value") {
+		t.Errorf("asked %q", m.asked)
+	}
+}
+
+// All properties can be reached, and found.
+func TestAllProperties(t *testing.T) {
+	m := madeOverview(plainName)
+	var fields []string
+	for i := range 30 {
+		fields = append(fields, fmt.Sprintf(`{"field":"prop.p%d","examples":["x"]}`, i))
+	}
+	m.answers["fields"] = `{"fields":[` + strings.Join(fields, ",") + `]}`
+	page := screenOn(t, m, "?range=7d")
+	mustHave(t, page, `_full=properties">All 30</a>`, "_prop=p9")
+	mustNotHave(t, page, "_prop=p10")
+	mustHave(t, screenOn(t, m, "?range=7d&_full=properties"), `href="/dashboard/site/shop?range=7d&amp;_prop=p29"`, `class="back"`)
+	page = screenOn(t, m, "?range=7d&_full=properties&search=P2")
+	mustHave(t, page, "_prop=p29")
+	mustNotHave(t, page, "_prop=p19")
+	mustHave(t, screenOn(t, m, "?range=7d&_full=properties&search=zzz"), "0 in all")
+}
+
+// A site without goals offers to make one, to who may.
+func TestOfferOfGoals(t *testing.T) {
+	m := madeOverview(plainName)
+	page := screenOn(t, m, "", func(v *Viewer) { v.Save = true })
+	mustHave(t, page, `<span class="name">Conversions</span><u>Make a goal</u>`, `href="/dashboard/site/shop/setup#saved"`)
+	mustNotHave(t, screenOn(t, m, ""), "Make a goal")
 }

@@ -25,6 +25,8 @@ const (
 	textNoCurrency  = "no currency"
 	textNoValue     = "(none)"
 	textDirect      = "Direct"
+	textAll         = "All "
+	textColumns     = "All columns"
 	textNotFound    = "There is no such page."
 	textLongAddress = "This address is too long. Take off some filters."
 )

@@ -35,7 +35,7 @@
   function list() {
     const rows = [...document.querySelectorAll('[data-key]')].map(n => {
       const key = n.getAttribute('data-key') || '';
-      const text = n.getAttribute('aria-label') || n.querySelector('.name')?.textContent || n.textContent || n.getAttribute('placeholder') || '';
+      const text = {c: 'Days of your choice', x: 'Comparison on or off', i: 'Next steps of time', n: 'New lines'}[key] || n.getAttribute('aria-label') || n.querySelector('.name')?.textContent || n.textContent || n.getAttribute('placeholder') || '';
       return cairn.el('tr', {}, cairn.el('th', {scope: 'row'}, cairn.el('kbd', {}, {ArrowLeft: '←', ArrowRight: '→'}[key] || key)), cairn.el('td', {}, text.trim()));
     });
     const box = cairn.el('input', {type: 'checkbox', onchange: () => {
@@ -46,7 +46,8 @@
       cairn.el('h2', {id: 'keys'}, 'Shortcuts'),
       cairn.el('label', {}, box, ' on'),
       cairn.el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-labelledby': 'keys'}, cairn.el('table', {}, cairn.el('tbody', {}, ...rows,
-        cairn.el('tr', {}, cairn.el('th', {scope: 'row'}, cairn.el('kbd', {}, '.')), cairn.el('td', {}, 'Refresh'))))),
+        cairn.el('tr', {}, cairn.el('th', {scope: 'row'}, cairn.el('kbd', {}, '.')), cairn.el('td', {}, 'Refresh')),
+        cairn.el('tr', {}, cairn.el('th', {scope: 'row'}, cairn.el('kbd', {}, 'Esc')), cairn.el('td', {}, 'Close, then take off all filters'))))),
       cairn.el('form', {method: 'dialog'}, cairn.el('button', {}, 'Close')));
     dialog.addEventListener('close', () => dialog.remove());
     document.body.append(dialog);
