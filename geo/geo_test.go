@@ -264,3 +264,17 @@ func TestIPv4Only(t *testing.T) {
 		t.Errorf("v6: %+v", got)
 	}
 }
+
+// Locations of DB-IP have to be credited: those of the binary, and of a file of theirs.
+func TestCredit(t *testing.T) {
+	l := Open(Options{})
+	defer l.Close()
+	if got := l.Credit(); got != Attribution {
+		t.Errorf("of the embedded file: %q", got)
+	}
+	for kind, want := range map[string]string{"GeoLite2-City": "", "DBIP-City-Lite (compat=City)": Attribution} {
+		if got := open1(t, build(t, kind, map[string]m{"1.1.1.0/24": cityRecord})).Credit(); got != want {
+			t.Errorf("of %s: %q", kind, got)
+		}
+	}
+}

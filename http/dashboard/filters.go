@@ -49,8 +49,47 @@ var dialogFields = []struct {
 	{"Event", false, []string{"name", "type", "value", "user", "group"}},
 }
 
-// fieldGroups are the fields that a filter may name.
-func (p *page) fieldGroups(shown string) (groups []fieldGroup) {
+// ofVisits are the fields that visits alone have.
+var ofVisits = []string{"entry", "exit", "new"}
+
+// askedOf is a field asked of the visit, or of each event, as the form says: "visit", "event", "" = as
+// the list of fields has it.
+func askedOf(field, what string) string {
+	bare := strings.TrimPrefix(field, "visit.")
+	switch {
+	case what == "visit":
+		return "visit." + bare
+	case what == "event" && !slices.Contains(ofVisits, bare):
+		return bare
+	}
+	return field
+}
+
+// propertiesMost is how many properties the form of filters offers.
+const propertiesMost = 50
+
+// propertyGroup are the properties that a filter may name, if they are known by now.
+func (p *page) propertyGroup(q *asked, shown string) (group fieldGroup) {
+	var a struct {
+		Fields []struct {
+			Field string `json:"field"`
+		} `json:"fields"`
+	}
+	group.Title = "Property"
+	if q == nil || q.into(&a) != nil {
+		return group
+	}
+	for _, f := range a.Fields {
+		if strings.HasPrefix(f.Field, "prop.") && len(group.Fields) < propertiesMost {
+			group.Fields = append(group.Fields, link{Text: fieldTitle(f.Field), Href: f.Field, On: f.Field == strings.TrimPrefix(shown, "visit.")})
+		}
+	}
+	return group
+}
+
+// fieldGroups are the fields that a filter may name. more are groups that depend on the site.
+func (p *page) fieldGroups(shown string, more ...fieldGroup) (groups []fieldGroup) {
+	shown = strings.TrimPrefix(shown, "visit.")
 	known := shown == ""
 	for _, g := range dialogFields {
 		group := fieldGroup{Title: g.title}
@@ -59,14 +98,19 @@ func (p *page) fieldGroups(shown string) (groups []fieldGroup) {
 			if g.visit {
 				name = "visit." + f
 			}
-			group.Fields = append(group.Fields, link{Text: fieldTitle(f), Href: name, On: name == shown})
-			known = known || name == shown
+			group.Fields = append(group.Fields, link{Text: fieldTitle(f), Href: name, On: f == shown})
+			known = known || f == shown
 		}
 		groups = append(groups, group)
 	}
+	for _, group := range more {
+		if len(group.Fields) > 0 {
+			groups = append(groups, group)
+			known = known || slices.ContainsFunc(group.Fields, func(f link) bool { return f.On })
+		}
+	}
 	if !known {
-		bare := strings.TrimPrefix(shown, "visit.")
-		groups = append(groups, fieldGroup{Title: "Others", Fields: []link{{Text: fieldTitle(bare), Href: shown, On: true}}})
+		groups = append(groups, fieldGroup{Title: "Others", Fields: []link{{Text: fieldTitle(shown), Href: shown, On: true}}})
 	}
 	return groups
 }
@@ -107,6 +151,9 @@ func (p *page) edited() (e filterForm) {
 		field, end := f.split()
 		e = filterForm{Key: key, Field: field, Values: f.values}
 		bare, visit := strings.CutPrefix(field, "visit.")
+		if e.Of = "event"; visit {
+			e.Of = "visit"
+		}
 		for _, o := range operatorChoices {
 			if bare == "has" && strings.HasPrefix(o.name, "has") && o.end == end || bare != "has" && !strings.HasPrefix(o.name, "has") && o.end == end {
 				e.Operator = o.name
@@ -124,6 +171,7 @@ func (p *page) edited() (e filterForm) {
 // filterForm is what the form of filters begins with.
 type filterForm struct {
 	Key, Field, Operator string
+	Of                   string // "visit" or "event" for a condition that is changed
 	Values               []string
 }
 

@@ -120,7 +120,7 @@ func (p *page) frame() *frameView {
 	keep := p.state.anew().without("_edit")
 	f.KeepAll, f.KeepCompare, f.Keep = keep.inputs(), keep.without("compare").inputs(), keep.without("range", "from", "to").inputs()
 	f.Editing = p.edited()
-	f.Fields = p.fieldGroups(f.Editing.Field)
+	f.Fields = p.fieldGroups(f.Editing.Field, p.propertyGroup(p.fields, f.Editing.Field))
 	f.Open = f.Open || p.state.get("range") == "all"
 	if p.viewer.Save && share == nil {
 		if only := p.state.onlyFilters(); len(only) > 0 {
@@ -228,7 +228,7 @@ func (p *page) rangeOf(f *frameView) {
 
 // fromForm is the state that a form has asked for: a filter that was added, or days.
 func (p *page) fromForm() (state, bool) {
-	s := p.state.without("_field", "_op", "_value", "_from", "_to", "_cfrom", "_cto", "_edit")
+	s := p.state.without("_field", "_op", "_of", "_value", "_from", "_to", "_cfrom", "_cto", "_edit")
 	field := p.state.get("_field")
 	from, to := p.state.get("_from"), p.state.get("_to")
 	switch {
@@ -238,7 +238,7 @@ func (p *page) fromForm() (state, bool) {
 		if key := p.state.get("_edit"); key != "" {
 			s = s.without(key)
 		}
-		key, values := filterKey(field, p.state.get("_op"), p.state.all("_value"))
+		key, values := filterKey(askedOf(field, p.state.get("_of")), p.state.get("_op"), p.state.all("_value"))
 		for _, v := range values {
 			s = s.and(key, v)
 		}

@@ -431,7 +431,7 @@ func (p *page) properties() *panel {
 	name, full := p.state.get("_prop"), p.state.get("_full") == "properties"
 	if name == "" {
 		n.wide = full
-		n.ask = func() *asked { return p.ask("fields", state{{"limit", "1000"}}) }
+		n.ask = func() *asked { return p.ask("fields", fieldsOwn) }
 		n.view = func(q *asked) (body, *failure) { return p.propertyList(q, full) }
 		return n
 	}
@@ -441,6 +441,9 @@ func (p *page) properties() *panel {
 	p.fill(n, t, full)
 	return n
 }
+
+// fieldsOwn asks for all fields of the site.
+var fieldsOwn = state{{"limit", "1000"}}
 
 // propertyList is the list of properties to choose from.
 func (p *page) propertyList(q *asked, full bool) (body, *failure) {

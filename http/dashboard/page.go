@@ -43,6 +43,7 @@ type page struct {
 	goalsRead *[]goal   // nil = not read yet
 	asOf      time.Time // of the oldest answer; zero = none yet
 	status    int       // of the answer; 0 = 200
+	fields    *asked    // which properties the site has; nil = not asked, or not known yet
 	out       bytes.Buffer
 }
 
@@ -173,6 +174,10 @@ func (p *page) whole(rows [][]*panel, res *dialect.Response) {
 			}
 		}
 	}
+	var fields *asked
+	if !p.embedded() && (!p.screen.noRange || p.screen.filters) { // for the form of filters, after all that is shown
+		fields = p.ask("fields", fieldsOwn)
+	}
 	for _, row := range rows {
 		for _, n := range row {
 			if n.decides && questions[n] != nil {
@@ -195,6 +200,9 @@ func (p *page) whole(rows [][]*panel, res *dialect.Response) {
 			line = append(line, p.viewOf(n, q, there(q)))
 		}
 		views = append(views, line)
+	}
+	if fields != nil && there(fields) {
+		p.fields = fields
 	}
 	f := p.frame()
 	f.CSVs = csvsOf(views)

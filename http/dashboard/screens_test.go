@@ -294,13 +294,17 @@ func TestSources(t *testing.T) {
 func TestFiltersAreEdited(t *testing.T) {
 	m := madeOverview(plainName)
 	body := screenOn(t, m, "?range=7d&country%21=DE&country%21=F%22R&_edit=country%21")
-	mustHave(t, body, `id="filter" open`, `<option value="country" selected>`, `<option value="not" selected>`, `name="_value" value="DE"`, `name="_value" value="F&#34;R"`, `name="_edit" value="country!"`)
+	mustHave(t, body, `id="filter" open`, `<option value="visit.country" selected>`, `<option value="event" selected>`, `<optgroup label="Property"><option value="prop.plan">plan</option>`, `<option value="not" selected>`, `name="_value" value="DE"`, `name="_value" value="F&#34;R"`, `name="_edit" value="country!"`)
 	for _, c := range []struct{ form, want string }{
 		{"range=7d&country!=DE&path~=/a*&_edit=country!&_field=country&_op=is&_value=US&_value=", "range=7d&path~=/a*&country=US"},
 		{"range=7d&path~=/a*&_field=visit.source&_op=hasnot&_value=x", "range=7d&path~=/a*&visit.has!=source"},
 		{"range=7d&path=/a&path=/b&_edit=path&_field=path&_op=is&_value=/b&_value=/c", "range=7d&path=/b&path=/c"},
 		{"range=7d&compare=previous&_cfrom=2026-10-09&_cto=2026-10-01", "range=7d&compare=2026-10-01..2026-10-09"},
 		{"range=7d&_from=2026-10-09&_to=2026-10-01", "from=2026-10-01&to=2026-10-09"},
+		{"range=7d&_field=visit.country&_of=event&_op=is&_value=FR", "range=7d&country=FR"},
+		{"range=7d&_field=prop.plan&_of=visit&_op=is&_value=pro", "range=7d&visit.prop.plan=pro"},
+		{"range=7d&_field=visit.entry&_of=event&_op=is&_value=/a", "range=7d&visit.entry=/a"}, // events have none
+		{"range=7d&_field=visit.source&_of=event&_op=hasnot", "range=7d&has!=source"},
 		{"range=7d&country=DE&after=x&_field=country&_op=is&_value=FR", "range=7d&country=DE&country=FR"},
 	} {
 		p := &page{state: parseState(c.form), screen: screens[0]}

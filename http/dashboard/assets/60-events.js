@@ -13,11 +13,13 @@ cairn.starts.push(root => {
   }
 });
 
-// With Alt a value of a field is left out.
-document.addEventListener('click', e => {
-  const a = e.altKey && /** @type {Element} */ (e.target).closest('.facets ul a:first-of-type');
-  const not = a && a.parentElement?.querySelector('.not');
-  if (!not) return;
-  e.preventDefault();
-  /** @type {HTMLElement} */ (not).click();
-}, true);
+// With Alt, or the right button, a value of a field is left out.
+for (const kind of ['click', 'contextmenu']) {
+  document.addEventListener(kind, e => {
+    const a = (kind !== 'click' || /** @type {MouseEvent} */ (e).altKey) && /** @type {Element} */ (e.target).closest('.facets ul a:first-of-type');
+    const not = a && a.parentElement?.querySelector('.not');
+    if (!not) return;
+    e.preventDefault();
+    /** @type {HTMLElement} */ (not).click();
+  }, true);
+}
