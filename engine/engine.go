@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cairn/engine/export"
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/read"
@@ -28,6 +29,7 @@ import (
 type Engine struct {
 	*read.Reader // answers queries
 	*report.Reports
+	*export.Exporter
 
 	opts          Options
 	memory        MemoryPlan

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/export"
 	"cairn/engine/identity"
 	"cairn/engine/query"
 	"cairn/engine/read"
@@ -158,6 +159,7 @@ func (e *Engine) open() error {
 		},
 	})
 	e.Reports = report.New(e.Reader, e.opts.Tuples)
+	e.Exporter = export.New(e.Reader)
 	e.sessionOwners = identity.NewSessionOwners(int(e.memory.Owners))
 	e.latestEvents = identity.NewLatestEvents(int(e.memory.Latest))
 	e.traitVerdicts = newTraitVerdicts()

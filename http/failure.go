@@ -28,6 +28,7 @@ var failures = []struct {
 	{query.ErrFailed, dialect.Busy, nil},
 	{query.ErrQueryTimeout, dialect.Busy, nil},
 	{query.ErrReportsBusy, dialect.Busy, nil},
+	{query.ErrExportsBusy, dialect.Busy, nil},
 	{query.ErrTooMany, dialect.RateLimited, nil},
 	{query.ErrDiskFull, dialect.DiskFull, nil},
 	{query.ErrNotFound, dialect.NotFound, nil},

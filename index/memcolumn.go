@@ -248,6 +248,18 @@ func (c *memColumnSnapshot) Cell(code uint32) []byte {
 	return cellIn(c.chunks, c.cells.At(int(code)-1))
 }
 
+func (c *memColumnSnapshot) Rows() int {
+	n := 0
+	for p := range c.codes.pages {
+		for _, x := range c.codes.pages[p].codes {
+			if x != 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 func (c *memColumnSnapshot) Count(code uint32) int {
 	n := 0
 	for p := range c.codes.pages {

@@ -83,6 +83,7 @@ type Column interface {
 	// Cell returns the cell of a code. It aliases memory of the part: it is read only.
 	Cell(code uint32) []byte
 	Count(code uint32) int // rows with this code; 0 is not a code here
+	Rows() int             // rows that have the field
 	// Find returns the codes, ascending, whose cell has one of the terms at path. The
 	// path "" means the cell itself and the elements of an array; any other is a dotted
 	// path inside.

@@ -23,6 +23,7 @@ type Run struct {
 	Descriptor
 	db     pebble.Reader
 	cache  *Cache
+	told   *Cache // tells of damage when cache tells nobody; nil = nobody does
 	format *Format
 
 	holders atomic.Int64
@@ -57,9 +58,10 @@ func (r *Run) OnFreed(freed func(run uint64)) { r.freed = freed }
 
 // In returns the same run, read through another cache. It shares the header and keeps
 // nothing else of r. It has no holders of its own, so the caller holds r while it reads
-// the copy.
+// the copy. Where the other cache tells nobody of damage, the cache of r does.
 func (r *Run) In(cache *Cache) *Run {
 	in := NewRun(r.Descriptor, r.db, cache, r.format)
+	in.told = r.cache
 	in.once.Do(func() { in.header, in.err = r.loadHeader() })
 	return in
 }
@@ -90,8 +92,12 @@ func (r *Run) corrupt(what string) error { return r.corruptBy(nil, what) }
 
 func (r *Run) corruptBy(cause error, what string) error {
 	err := &CorruptError{r.Site, r.Run, what, cause}
-	if r.cache != nil && r.cache.Corrupt != nil {
-		r.cache.Corrupt(err)
+	told := r.cache
+	if r.told != nil && told.Corrupt == nil {
+		told = r.told
+	}
+	if told != nil && told.Corrupt != nil {
+		told.Corrupt(err)
 	}
 	return err
 }

@@ -43,6 +43,7 @@ func (c *runColumn) Card() int { return c.h.card }
 
 func (c *runColumn) Scalars() int { return c.h.scalars }
 func (c *runColumn) Codes() Ints  { return c.codes }
+func (c *runColumn) Rows() int    { return c.h.present }
 
 func (c *runColumn) Everywhere() bool {
 	return c.h.present == c.part.header.rows && c.h.scalars == c.h.card

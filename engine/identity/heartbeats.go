@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"cairn/engine/event"
@@ -108,6 +109,38 @@ func ScanHeartbeats(db pebble.Reader, site uint32, first, last uint64, fn func(v
 			break
 		}
 		err = fn(visit, int64(binary.BigEndian.Uint64(value)))
+	}
+	if closed := it.Close(); err == nil && closed != nil {
+		err = fmt.Errorf("read heartbeats: %w", closed)
+	}
+	return err
+}
+
+// HeartbeatsOf calls fn with the time of the latest heartbeat of each of some visits that has
+// one. visits are their ordinals, ascending.
+func HeartbeatsOf(db pebble.Reader, site uint32, visits []uint64, fn func(visit uint64, at int64)) error {
+	if len(visits) == 0 {
+		return nil
+	}
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: HeartbeatsKey(site, visits[0]), UpperBound: append(HeartbeatsKey(site, visits[len(visits)-1]), 0)})
+	if err != nil {
+		return fmt.Errorf("read heartbeats: %w", err)
+	}
+	for len(visits) > 0 && it.SeekGE(HeartbeatsKey(site, visits[0])) {
+		key, value := it.Key(), it.Value()
+		visit := binary.BigEndian.Uint64(key[len(key)-8:])
+		at, has := slices.BinarySearch(visits, visit)
+		if visits = visits[at:]; !has {
+			continue
+		}
+		if len(value) < 8 {
+			err = store.DamagedFile(fmt.Sprintf("heartbeats of site %d", site), fmt.Errorf("visit %d: %w", visit, errHeartbeats))
+			break
+		}
+		if ms := int64(binary.BigEndian.Uint64(value)); ms != 0 {
+			fn(visit, ms)
+		}
+		visits = visits[1:]
 	}
 	if closed := it.Close(); err == nil && closed != nil {
 		err = fmt.Errorf("read heartbeats: %w", closed)
