@@ -115,8 +115,10 @@ func (p *pair) act(n int) {
 	switch {
 	case n < 50:
 		p.ingest()
-	case n < 62:
+	case n < 60:
 		p.list()
+	case n < 62:
+		p.export()
 	case n < 68:
 		p.count()
 	case n < 71:

@@ -27,6 +27,9 @@ const (
 
 // Exporter makes exports. It is safe for any number of goroutines.
 type Exporter struct {
+	// ExportBytes, if set before use, is the memory of one export in place of what there is.
+	ExportBytes int64
+
 	reader  *read.Reader
 	running atomic.Int32
 }
@@ -40,10 +43,11 @@ type run struct {
 	read  *read.Reader
 	bytes int64
 	plan  query.ExportPlan
+	end   func() // gives the place and the memory back
 }
 
 // BeginExport checks the question of an export and takes its place among those that run. The place is
-// given back when ctx is over, so a caller who ends ctx need not call Write. Errors are those of
+// given back after Write, and when ctx is over: a caller who ends ctx need not call Write. Errors are those of
 // the question, query.ErrExportsBusy, or query.ErrReportsBusy when there is no memory.
 func (x *Exporter) BeginExport(ctx context.Context, q query.Export) (query.ExportRun, error) {
 	if x.running.Add(1) > atOnce {
@@ -53,6 +57,9 @@ func (x *Exporter) BeginExport(ctx context.Context, q query.Export) (query.Expor
 	r := &run{q: q, read: x.reader}
 	room, bytes, err := x.reader.ExportRoom(bytesLeast, bytesMost)
 	if err == nil {
+		if x.ExportBytes != 0 {
+			bytes = x.ExportBytes
+		}
 		if r.bytes, err = bytes, r.prepare(ctx); err != nil {
 			room.Close()
 		}
@@ -61,10 +68,11 @@ func (x *Exporter) BeginExport(ctx context.Context, q query.Export) (query.Expor
 		x.running.Add(-1)
 		return nil, err
 	}
-	context.AfterFunc(ctx, func() {
+	r.end = sync.OnceFunc(func() {
 		room.Close()
 		x.running.Add(-1)
 	})
+	context.AfterFunc(ctx, r.end)
 	return r, nil
 }
 
@@ -97,12 +105,12 @@ func (r *run) prepare(ctx context.Context) error {
 	return nil
 }
 
-// Plan returns what the export is going to be.
+// Plan implements query.ExportRun.
 func (r *run) Plan() query.ExportPlan { return r.plan }
 
-// Write writes the export to w, at most 64 KiB at a time. It is called once. An error of w ends
-// it. After an error the last event that was written may be cut off.
+// Write implements query.ExportRun.
 func (r *run) Write(ctx context.Context, w io.Writer) (done query.Exported, err error) {
+	defer r.end()
 	s, err := r.read.Stretches(ctx, &r.q)
 	if err != nil {
 		return done, err

@@ -201,6 +201,7 @@ func (rd *Reader) ExportRoom(least, most int64) (*Room, int64, error) {
 	if m == nil {
 		return nil, most, nil
 	}
+	least = min(least, m.of.all/2)
 	for bytes := min(most, m.of.all/2); bytes > least; bytes = bytes * 3 / 4 {
 		if m.Spare(bytes) {
 			return m, bytes, nil
