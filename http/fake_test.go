@@ -188,6 +188,20 @@ func (f *fakeEngine) Tail(context.Context, query.Tail) (query.TailPage, error) {
 	return query.TailPage{}, f.fail
 }
 
+// BeginExport answers with an export of one line.
+func (f *fakeEngine) BeginExport(context.Context, query.Export) (query.ExportRun, error) {
+	return fakeExport{}, f.fail
+}
+
+type fakeExport struct{}
+
+func (fakeExport) Plan() query.ExportPlan { return query.ExportPlan{} }
+
+func (fakeExport) Write(_ context.Context, w io.Writer) (query.Exported, error) {
+	_, err := io.WriteString(w, "{}\n")
+	return query.Exported{Events: 1}, err
+}
+
 func (f *fakeEngine) AllSaved(context.Context, *query.Site) ([]query.Saved, error) {
 	return nil, f.fail
 }

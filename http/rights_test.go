@@ -39,6 +39,7 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/sites":            "admin",
 		"GET /api/v1/live":             "read",
 		"GET /api/v1/live/stream":      "read",
+		"GET /api/v1/export":           "read",
 		"GET /api/v1/saved":            "read",
 		"POST /api/v1/saved":           "manage",
 		"PUT /api/v1/saved/*":          "manage",

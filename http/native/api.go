@@ -65,6 +65,10 @@ type Engine interface {
 	Place(site *query.Site, id string) (seq uint64, err error)
 	Tail(context.Context, query.Tail) (query.TailPage, error)
 
+	// BeginExport checks an export and takes its place among those that run, until ctx is over;
+	// query.ErrExportsBusy.
+	BeginExport(ctx context.Context, q query.Export) (query.ExportRun, error)
+
 	// AllSaved returns what a site has saved, by kind and name; Saved one of it.
 	AllSaved(ctx context.Context, site *query.Site) ([]query.Saved, error)
 	Saved(ctx context.Context, site *query.Site, id string) (query.Saved, error)

@@ -24,6 +24,7 @@ type route struct {
 
 	many    bool // it asks many questions: they have ten seconds together
 	streams bool // the answer is a stream that lasts
+	exports bool // the answer is a stream that ends when everything is sent
 
 	// names says that the answer names people, whatever is asked. A share of numbers may not
 	// ask such a call.
@@ -91,6 +92,9 @@ var parameterKinds = map[string]parameterKind{
 	// of deletions
 	"dry_run": singleKind, "now": singleKind, "reason": singleKind, "purge": singleKind,
 	"import": singleKind, // of events that come in
+
+	// of exports
+	"columns": singleKind, "head": singleKind, "up_to": singleKind,
 }
 
 // sendRoute is the route that writes.
@@ -113,6 +117,8 @@ var table = declare(
 	sendRoute,
 	&route{method: "GET", path: "/api/v1/events", right: dialect.Read, read: (*API).events, names: true,
 		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"order", "limit", "after"}},
+	&route{method: "GET", path: "/api/v1/export", right: dialect.Read, read: (*API).exportEvents, names: true, exports: true,
+		takes: takesSite | takesFilters, own: []string{"range", "from", "to", "format", "columns", "head", "after", "up_to"}},
 	&route{method: "GET", path: "/api/v1/events/*", right: dialect.Read, read: (*API).event, names: true, takes: takesSite},
 	&route{method: "GET", path: "/api/v1/count", right: dialect.Read, read: (*API).count,
 		takes: takesSite | takesFilters | takesRange | takesCSV, own: []string{"metrics"}},
@@ -202,7 +208,7 @@ func routesOf(table []*route) []dialect.Route {
 		route := dialect.Route{
 			Methods: []string{r.method}, Path: r.path,
 			Auth: dialect.AuthBearer, Right: r.right,
-			Reads: r.read != nil, Brief: r.read != nil && !r.streams && !r.many, Streams: r.streams, Lasts: r.streams, Kept: r.takes&takesRange != 0, Acts: r.act != nil, Body: r.body,
+			Reads: r.read != nil, Brief: r.read != nil && !r.streams && !r.exports && !r.many, Streams: r.streams || r.exports, Lasts: r.streams, Kept: r.takes&takesRange != 0, Acts: r.act != nil, Body: r.body,
 			Browser: r.read != nil && !strings.HasPrefix(r.path, adminPath) || strings.HasPrefix(r.path, savedPath),
 		}
 		if r == sendRoute {

@@ -50,18 +50,18 @@ func (c *reading) sendCSV(columns []string, n int, row func(dst []byte, i int) [
 func (c *reading) streamCSV(columns []string, next func(dst []byte) ([]byte, error)) {
 	call := c.req.Path[strings.LastIndexByte(c.req.Path, '/')+1:]
 	day := time.UnixMilli(c.query.now).In(location(c.site)).Format(time.DateOnly)
-	c.csv = &csvTable{file: fileName(c.site.Name + "-" + call + "-" + day), columns: columns, next: next}
+	c.csv = &csvTable{file: fileName(c.site.Name+"-"+call+"-"+day, "csv"), columns: columns, next: next}
 }
 
-// fileName is a text as the name of a file: letters, digits, dots and dashes.
-func fileName(text string) string {
+// fileName is a text as the name of a file: letters, digits, dots and dashes. kind is its ending.
+func fileName(text, kind string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '.', r == '_':
 			return r
 		}
 		return '_'
-	}, text) + ".csv"
+	}, text) + "." + kind
 }
 
 // answer fills the response.

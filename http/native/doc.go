@@ -64,6 +64,7 @@
 //	funnel.go     funnels, and pages of entities; retention.go, paths.go
 //	site.go       what a site is, and all sites
 //	live.go       what happens now; stream.go keeps on telling it
+//	export.go     all events of a question as a file
 //	saved.go      what a site saves; savedbody.go what is sent to be saved
 //	deletions.go  deleting events
 //	share.go      what a share of numbers may ask; shared.go holds a call to its share

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -108,7 +109,7 @@ func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, 
 	}
 	switch {
 	case res.Stream != nil:
-		res.Status, res.ContentType = 200, "text/event-stream"
+		res.Status, res.ContentType = 200, cmp.Or(res.ContentType, "text/event-stream")
 	case c.same:
 		res.Status = 304
 	case c.csv != nil:

@@ -23,7 +23,7 @@ var sharedCalls = []string{"visits", "pages", "breakdown", "aggregate", "funnel"
 // namesField are the parameters whose values name fields, and filterInside those that are filters.
 // A parameter that can name a field and is in neither list is a leak: TestShareParameters knows
 // all parameters.
-var namesField = []string{"by", "of", "with", "split", "sort", "field", "property", "segment", "then"}
+var namesField = []string{"by", "of", "with", "split", "sort", "field", "property", "segment", "then", "columns"}
 
 // shareMay returns why a share of numbers may not ask something: nil when it may. props are the
 // paths of properties that the share lists. The conditions of the share's own filter are no part

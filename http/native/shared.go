@@ -11,8 +11,8 @@ import (
 // This file holds a call to the share that its request came by, see dialect.Share.
 
 // neverShared are the reads that no share may ask: they tell of all that is saved, and of all
-// sites.
-var neverShared = []string{"/api/v1/saved", "/api/v1/sites"}
+// sites; and an export is work that only few may ask for.
+var neverShared = []string{"/api/v1/saved", "/api/v1/sites", "/api/v1/export"}
 
 // unfiltered is the one call that a share with a filter may ask though it takes none: what a site
 // is.

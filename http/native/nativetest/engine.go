@@ -36,6 +36,7 @@ type Engine struct {
 	Came        []*event.Event // for Tail; see Come
 	mu          sync.Mutex     // guards Came
 	Missing     string         // an id that does not exist
+	Exports
 	PeopleReports
 	RowReports
 	ShopReports
