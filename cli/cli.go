@@ -38,6 +38,7 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 		{"serve", "[flags]", "run the server", serve},
 		{"keys", "[flags]", "print the keys of every site and commands to try them", printKeys},
 		{"dashboard", "[flags]", "print a link that opens the dashboard of the running server", openDashboard},
+		{"export", "[flags] [FILTER]", "write the events of a site to a file: NDJSON, CSV or Parquet", exportEvents},
 		{"snapshot", "[flags]", "make a snapshot of the running server's data", snapshot},
 		{"restore", "SNAPSHOT DATA_DIR", "make a data directory from a snapshot", restore},
 		{"check", "DATA_DIR|SNAPSHOT", "verify a store: recount its index and counters", checkStore},

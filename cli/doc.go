@@ -12,6 +12,9 @@
 //	debug.go    profiles of the process
 //	ask.go      how commands reach the running server: the socket of its data directory
 //	admin.go    snapshot, restore and check
+//	offline.go  the same for a stopped data directory or a snapshot
+//	export.go   export; exportlines.go reads the events, exportfile.go writes the file,
+//	            exportperson.go has what is no list of events
 //	dashboard.go
 //	            links that open the dashboard
 //	repair.go keys.go geo.go bench.go

@@ -387,19 +387,41 @@ type part interface {
 
 // listen is Listen with parts in place of a locator.
 func listen(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog.Logger, parts ...part) (*httpd.Server, net.Listener, error) {
-	proxies, err := cfg.Proxies()
+	srv, err := newServer(cfg, eng, sites, log, parts...)
 	if err != nil {
 		return nil, nil, err
+	}
+	var tlsConfig *tls.Config
+	if cfg.TLSCert != "" {
+		if tlsConfig, err = wire.LoadTLS(cfg.TLSCert, cfg.TLSKey); err != nil {
+			return nil, nil, fmt.Errorf("%w. No event is lost. Mend the files, or take them from their copies, and start again", err)
+		}
+	}
+	ln, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, nil, err
+	}
+	if tlsConfig != nil {
+		ln = tls.NewListener(ln, tlsConfig)
+	}
+	return srv, ln, nil
+}
+
+// newServer makes the server over eng.
+func newServer(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog.Logger, parts ...part) (*httpd.Server, error) {
+	proxies, err := cfg.Proxies()
+	if err != nil {
+		return nil, err
 	}
 	snapshots, err := snapshotDir(cfg)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	addresses, err := cfg.Addresses()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	srv, err := httpd.New(httpd.Options{
+	return httpd.New(httpd.Options{
 		Engine:         eng,
 		Sites:          sites,
 		Implicit:       cfg.Implicit(),
@@ -438,23 +460,6 @@ func listen(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog
 			return reasons
 		},
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	var tlsConfig *tls.Config
-	if cfg.TLSCert != "" {
-		if tlsConfig, err = wire.LoadTLS(cfg.TLSCert, cfg.TLSKey); err != nil {
-			return nil, nil, fmt.Errorf("%w. No event is lost. Mend the files, or take them from their copies, and start again", err)
-		}
-	}
-	ln, err := net.Listen("tcp", cfg.Listen)
-	if err != nil {
-		return nil, nil, err
-	}
-	if tlsConfig != nil {
-		ln = tls.NewListener(ln, tlsConfig)
-	}
-	return srv, ln, nil
 }
 
 // geoFiles are the configured geo databases, in the order in which they are asked.

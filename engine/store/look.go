@@ -23,10 +23,11 @@ import (
 // Found is what Look has found.
 type Found struct {
 	Exists  bool
-	Events  uint64          // events ever stored, those that a repair could not save too
-	Sites   []uint32        // that have events
-	Names   Names           // what the store knows of the names of its sites
-	Damages []*query.Damage // what is damaged, but does not keep the store from being opened
+	Events  uint64            // events ever stored, those that a repair could not save too
+	Sites   []uint32          // that have events
+	Names   Names             // what the store knows of the names of its sites
+	Zones   map[uint32]string // the time zones that sites had when the store was last open, by id
+	Damages []*query.Damage   // what is damaged, but does not keep the store from being opened
 
 	manifest   Extent     // as far as it is good
 	tables     []TableSum // known sums of the tables that the store has
@@ -255,9 +256,15 @@ func (f *Found) lookInside(fs vfs.FS, dir, path string, db *pebble.DB, events ui
 	if err != nil {
 		return err
 	}
+	f.Zones = make(map[uint32]string)
 	for site, n := range last {
 		f.Events += n
 		f.Sites = append(f.Sites, site)
+		zone, err := Get(db, ZoneKey(site))
+		if err != nil {
+			return err
+		}
+		f.Zones[site] = string(zone)
 		if _, err := IDsUpTo(db, site); err != nil {
 			return err
 		}

@@ -149,7 +149,7 @@ func TestExportPacked(t *testing.T) {
 		if err != n.WriteErr {
 			t.Errorf("%q: broken off: %v", c.accept, err)
 		}
-		if c.open == nil {
+		if c.open == nil || len(res.Body) == 0 { // nothing was sent yet
 			continue
 		}
 		if body, err = c.open(bytes.NewReader(res.Body)); err == nil {

@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"cairn/cli/config"
+	"cairn/engine"
+	"cairn/engine/store"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// This file reads a stopped data directory, or a snapshot, with the same calls as a running server:
+// the server runs in this process, over a store that is opened for reading, and listens for this
+// process alone. Nothing is written to the directory, not even a lock.
+
+// reachStored finds the server of a configuration, or opens its data directory when no server
+// runs. close ends what was opened.
+func reachStored(cfg *config.Config, url string) (s *server, close func(), err error) {
+	kind, _, err := inspectDir(cfg.DataDir)
+	if url == "" && err == nil && (kind == dirSnapshot || kind == dirData && !served(cfg)) {
+		lock, lerr := lockDir(cfg.DataDir, false)
+		if lerr == nil {
+			if s, close, err = openOffline(cfg); err != nil {
+				lock.Close()
+				return nil, nil, err
+			}
+			return s, func() { close(); lock.Close() }, nil
+		}
+		if kind == dirSnapshot {
+			return nil, nil, lerr
+		}
+	}
+	if url == "" && err == nil && kind == dirEmpty {
+		return nil, nil, fmt.Errorf("there is no data in %s", cfg.DataDir)
+	}
+	if err := config.ShowKeys(cfg); err != nil {
+		return nil, nil, err
+	}
+	s, err = reach(cfg, url)
+	return s, func() {}, err
+}
+
+// served reports whether a server listens on the socket of the data directory.
+func served(cfg *config.Config) bool {
+	path := socketPath(cfg)
+	if path == "" {
+		return false
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
+}
+
+// openOffline opens the store of a directory that the caller has locked.
+func openOffline(cfg *config.Config) (s *server, close func(), err error) {
+	fs := reading{vfs.Default}
+	found, err := engine.Look(fs, cfg.DataDir)
+	if err != nil {
+		return nil, nil, explainLock(err, cfg.DataDir)
+	}
+	if !found.Exists {
+		return nil, nil, fmt.Errorf("there is no store in %s", cfg.DataDir)
+	}
+	if err := storedSites(cfg, found); err != nil {
+		return nil, nil, err
+	}
+	sites, err := config.BuildSites(cfg.Sites)
+	if err != nil {
+		return nil, nil, err
+	}
+	log := slog.New(slog.DiscardHandler)
+	opts, err := EngineOptions(cfg, sites, log, make(chan error, 1))
+	if err != nil {
+		return nil, nil, err
+	}
+	newMemoryLimit(int64(cfg.Memory))
+	opts.FS, opts.Found, opts.ReadOnly = fs, found, true
+	eng, err := engine.Open(opts)
+	if err != nil {
+		return nil, nil, explainLock(err, cfg.DataDir)
+	}
+	srv, err := newServer(cfg, eng, sites, log)
+	if err != nil {
+		return nil, nil, errors.Join(err, eng.Close())
+	}
+	ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	go srv.Serve(ln)
+	s = &server{client: &http.Client{}, base: "http://cairn", header: http.Header{}}
+	s.header.Set("Authorization", "Bearer "+cfg.AdminToken)
+	s.client.Transport = &http.Transport{DialContext: ln.dial, DisableCompression: true}
+	return s, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		s.client.CloseIdleConnections()
+		srv.Shutdown(ctx)
+		eng.Close()
+	}, nil
+}
+
+// storedSites adds the sites that the store knows and the configuration does not, and gives all of
+// them keys for this process.
+func storedSites(cfg *config.Config, found *store.Found) error {
+	if cfg.Implicit() && len(found.Names.IDs) > 0 {
+		cfg.Sites = nil
+	}
+	have := make(map[string]bool)
+	for i := range cfg.Sites {
+		have[cfg.Sites[i].Name] = true
+	}
+	for name, id := range found.Names.IDs {
+		if have[name] {
+			continue
+		}
+		site := config.DefaultSite()
+		site.Name, site.ID = name, id
+		if zone := found.Zones[id]; zone != "" {
+			if _, err := time.LoadLocation(zone); err == nil {
+				site.Timezone = zone
+			}
+		}
+		cfg.Sites = append(cfg.Sites, site)
+	}
+	known := config.Known{IDs: found.Names.IDs, Used: found.Sites, Signed: found.Names.Keys, Events: found.Events}
+	if _, err := config.FillKeys(cfg, known, true); err == nil {
+		return nil
+	}
+	keys := *cfg // without keys.toml: nobody but this process needs the keys
+	keys.DataDir = filepath.Join(cfg.DataDir, "nothing")
+	if _, err := config.FillKeys(&keys, known, true); err != nil {
+		return err
+	}
+	cfg.AdminToken = keys.AdminToken
+	return nil
+}
+
+// reading is a file system that writes nothing.
+type reading struct{ vfs.FS }
+
+var errReading = fmt.Errorf("the store is opened for reading: %w", os.ErrPermission)
+
+func (reading) Create(string, vfs.DiskWriteCategory) (vfs.File, error) { return nil, errReading }
+func (reading) Link(string, string) error                              { return errReading }
+func (reading) OpenReadWrite(string, vfs.DiskWriteCategory, ...vfs.OpenOption) (vfs.File, error) {
+	return nil, errReading
+}
+func (reading) Remove(string) error                { return errReading }
+func (reading) RemoveAll(string) error             { return errReading }
+func (reading) Rename(string, string) error        { return errReading }
+func (reading) MkdirAll(string, os.FileMode) error { return errReading }
+func (reading) ReuseForWrite(string, string, vfs.DiskWriteCategory) (vfs.File, error) {
+	return nil, errReading
+}
+func (reading) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
+
+// Unwrap is vfs.FS's.
+func (r reading) Unwrap() vfs.FS { return r.FS }
+
+// pipeListener is a listener whose connections are made by dial.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- theirs:
+		return ours, nil
+	case <-l.closed:
+	case <-ctx.Done():
+	}
+	return nil, net.ErrClosed
+}
+
+// Accept implements net.Listener.
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "cairn", Net: "unix"} }
