@@ -31,11 +31,12 @@ func reachStored(cfg *config.Config, url string) (s *server, close func(), err e
 	if url == "" && err == nil && (kind == dirSnapshot || kind == dirData && !served(cfg)) {
 		lock, lerr := lockDir(cfg.DataDir, false)
 		if lerr == nil {
-			if s, close, err = openOffline(cfg); err != nil {
+			s, end, err := openOffline(cfg)
+			if err != nil {
 				lock.Close()
 				return nil, nil, err
 			}
-			return s, func() { close(); lock.Close() }, nil
+			return s, func() { end(); lock.Close() }, nil
 		}
 		if kind == dirSnapshot {
 			return nil, nil, lerr
