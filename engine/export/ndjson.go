@@ -41,7 +41,7 @@ func member(name string) func(dst, cell []byte) []byte {
 func textMember(name string) func(dst, cell []byte) []byte {
 	with := member(name)
 	return func(dst, cell []byte) []byte {
-		if len(event.AppendCellText(nil, cell)) == 0 {
+		if len(cell) == 1 && event.CellKind(cell) == event.String {
 			return dst
 		}
 		return with(dst, cell)
