@@ -33,10 +33,10 @@ const (
 	groupRows = 1 << 17
 
 	// groupBytes is about how many bytes of memory a row group has at most.
-	groupBytes = 24 << 20
+	groupBytes = 16 << 20
 
 	// pageBytes is when the page of a column is encoded and compressed.
-	pageBytes = 1 << 20
+	pageBytes = 1 << 18
 
 	// dictionaryBytes is the largest dictionary of a column. Beyond it texts are stored as
 	// they are: they hardly repeat.

@@ -147,6 +147,7 @@ func (c *column) load(w *window, s *scratch, rows []int32, from, n int) bool {
 	if !w.some {
 		return true
 	}
+	w.raw.ends = slices.Grow(w.raw.ends, min(n, card))
 	fits := false
 	if card <= 4*n {
 		fits = c.byTable(w, s, card, n)
@@ -240,7 +241,11 @@ func (s *scratch) sort(codeBits int) {
 
 // add adds the cell of a code to a window of n rows.
 func (c *column) add(w *window, code uint32, n int) bool {
-	w.raw.bytes = append(w.raw.bytes, c.col.Cell(code)...)
+	cell := c.col.Cell(code)
+	if need := len(w.raw.bytes) + len(cell); need > cap(w.raw.bytes) { // twice as much, but hardly more than the limit
+		w.raw.bytes = append(make([]byte, 0, max(need, min(2*cap(w.raw.bytes), c.limit+4096), 256)), w.raw.bytes...)
+	}
+	w.raw.bytes = append(w.raw.bytes, cell...)
 	w.raw.end()
 	return len(w.raw.bytes) <= c.limit || n == 1
 }
