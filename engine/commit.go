@@ -113,6 +113,9 @@ func (p *publisher) commit(g *group) {
 	if err == nil {
 		p.e.countMore()
 		p.e.sealer.maybeSeal(g)
+		if g.seal != nil && g.seal.MemPart() != nil && g.seal.MemPart().First() <= g.sealTo {
+			p.e.sealer.add(g.seal, g.seal.Detach())
+		}
 		p.e.recycle(g)
 	}
 }

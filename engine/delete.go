@@ -54,7 +54,7 @@ func (e *Engine) delete(ctx context.Context, site *query.Site, d query.Deletion)
 	case r.Rows == 0:
 		return query.Receipt{}, query.ErrNotFound
 	}
-	t := e.state(site.ID).Table
+	t := e.state(site.ID)
 	all := r.Seqs
 	if hidden := t.Hidden(); hidden != nil {
 		all = roaring64.Or(hidden, r.Seqs)
@@ -77,6 +77,10 @@ func (e *Engine) delete(ctx context.Context, site *query.Site, d query.Deletion)
 		return query.Receipt{}, fmt.Errorf("delete: %w", noSpace(err))
 	}
 	t.Hide(all)
+	e.sessionOwners.Clear()
+	e.latestEvents.Clear()
+	e.traitVerdicts.clear()
+	e.eraseSoon(t)
 	return r.Receipt, nil
 }
 
@@ -150,6 +154,9 @@ func (e *Engine) loadDeletions() error {
 		if err := erase.Each(e.db, s.ID, func(r *erase.Record) error {
 			if r.State == query.DeletionHidden {
 				all.Or(r.Seqs)
+			}
+			if r.State != query.DeletionDone {
+				s.eraseAt.Store(1)
 			}
 			return nil
 		}); err != nil {

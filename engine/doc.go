@@ -35,8 +35,10 @@
 //	browsers.go    sessions of browsers at the dashboard
 //	shares.go      which share has a token
 //	saved.go       filters, goals, shares and other things that a site saves
-//	delete.go      deletions: which rows they hide; retention.go deletes what the sites no
-//	               longer keep, retentionplan.go says so before
+//	delete.go      deletions: which rows they hide; purge.go how they go on until no file
+//	               has the rows; forget.go removes the ids that nobody else has; rewrite.go and
+//	               rewrite_totals.go make blanks of the rows in runs
+//	retention.go   deletes what the sites no longer keep; retentionplan.go says so before
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage
 //	               that is found while the store is open
@@ -100,6 +102,8 @@
 //	      one of event times; a day is the event times from its start to the next one's.
 //	      A run that names its days has every row on the day of its event time (I9 holds
 //	      for each day). Other runs, and rows in memory, answer by event times.
+//	I11   An id is stored if and only if a living row or a blank has it. Before the ids of
+//	      deleted rows are forgotten, theirs are stored as well.
 //	I10   A checkpoint is never taken after a run is added and before its rows have left
 //	      the log.
 //

@@ -51,6 +51,7 @@ type Engine struct {
 	sites map[uint32]*siteState
 
 	queue       chan *submission
+	jobs        chan *job     // for the sequencer
 	ready       chan struct{} // the publisher is free for a group
 	wrote       atomic.Int64  // when a group was last committed, by Options.Elapsed; 0 = never
 	groups      chan *group
@@ -86,6 +87,7 @@ type Engine struct {
 	openedAt time.Duration // by Options.Elapsed
 
 	deleting sync.Mutex // held while a deletion is made, or its state changes
+	erased   broadcast  // told when a state changes
 
 	saving       sync.Mutex           // held while a saved thing changes
 	shares       map[[32]byte]shareAt // by the SHA-256 of the token, under saving; nil = not read yet
@@ -163,8 +165,9 @@ func (e *Engine) tick() {
 				e.log.Error("store: write high-water mark", "error", err)
 			}
 			e.disk.RestoreBallast()
+			e.eraseDue()
 			before, done, noted := commits, work, saved
-			commits, work = e.stats.commits.Load(), e.stats.seals.Load()+e.stats.merges.Load()
+			commits, work = e.stats.commits.Load(), e.stats.seals.Load()+e.stats.merges.Load()+e.stats.rewrites.Load()
 			saved = e.savedChanges.Load()
 			e.note(work != done || saved != noted)
 			if commits == before && work != cleared {

@@ -23,6 +23,8 @@ type group struct {
 	asked         load // the memory its rows may take
 	ids           bool // the batch holds the table of ids
 	beats         []beat
+	seal          *siteState // whose rows are handed to the sealer afterwards, see job; nil = none
+	sealTo        uint64
 
 	spare []*siteGroup // from earlier groups, to be used again
 }

@@ -84,6 +84,13 @@ func (t *traitVerdicts) put(k traitKey, v traitVerdict) {
 	}
 }
 
+// clear forgets all verdicts: some of the events may be deleted.
+func (t *traitVerdicts) clear() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.entries.Clear()
+}
+
 // traitEventsMax bounds the events of a user that are searched for the one that set a trait.
 // An older one is not found, and its trait passes for a number.
 const traitEventsMax = 1000

@@ -194,6 +194,8 @@ type counters struct {
 	accepted, duplicates, commits, seals atomic.Uint64
 	sealNanos                            atomic.Int64
 	merges, mergedEvents                 atomic.Uint64
+	rewrites, rewrittenEvents            atomic.Uint64 // because of deletions
+	rewriteNanos                         atomic.Int64
 	mergeNanos                           atomic.Int64
 	retentionDays                        atomic.Uint64
 	commit, sync, group                  *Histogram

@@ -5,6 +5,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,15 +31,18 @@ type merger struct {
 	changed *sync.Cond
 	sites   []*siteState // whose runs may need a merge
 	dropped []uint64     // old runs that no view holds any more
-	gaveWay bool         // the current merge must end, because a seal needs its space
-	flush   bool         // dropped runs free their disk space only after a flush; used by the merger's goroutine alone
+
+	undropped map[uint64]uint32 // by id, the site of each old run whose keys are in the store; used by the merger's goroutine alone
+
+	gaveWay bool // the current merge must end, because a seal needs its space
+	flush   bool // dropped runs free their disk space only after a flush; used by the merger's goroutine alone
 	stopped bool
 	done    sync.WaitGroup
 }
 
 // newMerger returns a merger. It does not start it.
 func newMerger(e *Engine) *merger {
-	m := &merger{e: e}
+	m := &merger{e: e, undropped: make(map[uint64]uint32)}
 	m.changed = sync.NewCond(&m.mu)
 	return m
 }
@@ -56,6 +60,12 @@ func (m *merger) start() {
 			}
 			if err := m.drop(drop, site == nil); err != nil {
 				m.e.log.Error("store: old runs are not deleted until the next start", "error", err)
+			}
+			if site != nil {
+				if err := m.erase(site); err != nil && !errors.Is(err, errMergeStopped) && !outOfSpace(err) {
+					m.e.log.Error("store: a deletion is not carried out yet; it is tried again", "site", site.ID, "error", err)
+					site.eraseAt.Store(m.e.now().Add(eraseRetry).UnixMilli())
+				}
 			}
 			for site != nil {
 				merged, err := m.merge(site)
@@ -120,6 +130,16 @@ func (m *merger) enqueue(s *siteState) {
 	m.changed.Broadcast()
 }
 
+// enqueueOnce is enqueue, unless the site waits already.
+func (m *merger) enqueueOnce(s *siteState) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !slices.Contains(m.sites, s) {
+		m.sites = append(m.sites, s)
+		m.changed.Broadcast()
+	}
+}
+
 // next waits for work. It returns the next site to check, or nil, and the old runs to drop.
 // ok is false when the merger is stopped.
 func (m *merger) next() (site *siteState, drop []uint64, ok bool) {
@@ -152,6 +172,12 @@ func (m *merger) drop(runs []uint64, idle bool) error {
 			return err
 		}
 		m.flush = m.flush || flush
+		if site, waited := m.undropped[id]; waited {
+			delete(m.undropped, id)
+			if s := m.e.state(site); s.eraseAt.Load() != 0 {
+				m.enqueueOnce(s) // a purge may wait for it
+			}
+		}
 	}
 	if !m.flush || !idle {
 		return nil
@@ -160,6 +186,9 @@ func (m *merger) drop(runs []uint64, idle bool) error {
 	_, err := m.e.db.AsyncFlush()
 	return err
 }
+
+// eraseRetry is how long the merger leaves the deletions of a site alone after an error.
+const eraseRetry = time.Minute
 
 // mergeRetry is how long the merger skips a site after a failed merge.
 const mergeRetry = 10 * time.Minute
@@ -190,7 +219,7 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 	defer m.e.disk.Claim(-bytes)
 	start := time.Now()
 	s := m.e.sealer
-	d := old[0].Descriptor
+	d := old[0].Descriptor // an empty range of times or days changes no other
 	d.Run, d.Rows, d.Version = s.newRun(), 0, index.RunVersion
 	cache := index.NewCache(mergeCache) // a cache of its own, because a merge reads each page once
 	runs := make([]*index.Run, len(old))
@@ -230,6 +259,9 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 		}
 		return false, err
 	}
+	for _, r := range old {
+		m.undropped[r.Run] = site.ID
+	}
 	site.Merged(old, m.e.newRun(d), m.runFreed)
 	m.e.stats.merges.Add(1)
 	m.e.stats.mergedEvents.Add(d.Rows)
@@ -242,6 +274,10 @@ func (m *merger) merge(site *siteState) (merged bool, err error) {
 // If the new totals took too much memory, the rows stay counted as they are, and d names no
 // days.
 func (m *merger) recount(old []*index.Run, d *index.Descriptor) ([]*index.Recount, error) {
+	if !table.Living(d) {
+		d.Days = "" // no row is on any day
+		return nil, nil
+	}
 	zone := m.e.zone(d.Site)
 	days, ok := calendar.DaysOf(d.TimeMin, d.TimeMax, zone)
 	if d.Days = ""; !ok {
@@ -318,6 +354,9 @@ func (m *merger) pick(runs []*index.Run) ([]*index.Run, error) {
 
 // pickTiling is pick for runs without a gap.
 func (m *merger) pickTiling(runs []*index.Run) ([]*index.Run, error) {
+	if lo, n := pickBlank(runs); n > 0 {
+		return runs[lo : lo+n], nil
+	}
 	rows := make([]uint64, len(runs))
 	for i, r := range runs {
 		rows[i] = r.Rows
@@ -333,6 +372,24 @@ func (m *merger) pickTiling(runs []*index.Run) ([]*index.Run, error) {
 		return nil, err
 	}
 	return runs[lo : lo+n], nil
+}
+
+// blankRowsMax is how many rows runs of blanks together have at most.
+const blankRowsMax = 1<<30 - 1
+
+// pickBlank chooses neighbouring runs that have nothing but blanks. They take next to no space,
+// so they are merged whatever their rows.
+func pickBlank(runs []*index.Run) (lo, n int) {
+	for lo = range runs {
+		rows := uint64(0)
+		for n = 0; lo+n < len(runs) && !table.Living(&runs[lo+n].Descriptor) && rows+runs[lo+n].Rows <= blankRowsMax; n++ {
+			rows += runs[lo+n].Rows
+		}
+		if n > 1 {
+			return lo, n
+		}
+	}
+	return 0, 0
 }
 
 // pickRuns chooses which neighbouring runs to merge. rows has the number of rows of each

@@ -21,12 +21,11 @@ type Options struct {
 	Sites      func() []*Site // nil = none
 	Memory     int64          // budget of the process in bytes; 0 = 256 MiB
 	Dedup      time.Duration  // how long a message id is remembered, in stored time (see dedup_window.go); 0 = 24 h
+	Purge      time.Duration  // within how long the files have nothing of a deleted event any more; 0 = 24 h
 	Reserve    int64          // free bytes kept on the disk; 0 = depends on the disk's size, -1 = no check
 	QueueBytes int64          // bytes of encoded events that may wait for the sequencer; 0 = 8 MiB
 	QueryTime  time.Duration  // time limit of one query; 0 = 10 s
 
-	// Purge is how soon after a deletion no file has the events any more; 0 = 24 h.
-	Purge time.Duration
 	// RetentionBytes is how large the store may become before the oldest days are deleted; 0 = it
 	// has no limit.
 	RetentionBytes int64

@@ -100,6 +100,9 @@ var errRecountMemory = errors.New("the totals of the runs take too much memory")
 func recountRuns(runs []*index.Run, zone *time.Location, bytesMax int64, pace func() error) (recounts []*index.Recount, err error) {
 	recounts = make([]*index.Recount, len(runs))
 	for i, r := range runs {
+		if !table.Living(&r.Descriptor) {
+			continue // nothing is counted
+		}
 		days, ok := calendar.DaysOf(r.TimeMin, r.TimeMax, zone)
 		if !ok {
 			return nil, errRecountMemory

@@ -38,6 +38,7 @@ type sequencer struct {
 	idHashes    []uint64     // filter hashes of their message ids
 	maybe       []int32      // indexes into idHashes of the ids that a run may hold
 	cardinality *cardinality
+	job         *job                                       // done before the next group; nil = none
 	held        *submission                                // begins the next group, because memory had no room for it in the last one
 	next        map[*siteState]uint64                      // seq of each site's next event
 	unflushed   int                                        // events since the table of ids was last written
@@ -94,6 +95,11 @@ func (s *sequencer) run() {
 		if !on {
 			return
 		}
+		if j := s.job; j != nil {
+			s.job = nil
+			s.work(j)
+			continue
+		}
 		if first == nil {
 			s.commit(s.e.newGroup())
 			continue
@@ -130,10 +136,17 @@ func (s *sequencer) first() (first *submission, on bool) {
 	if first, s.held = s.held, nil; first != nil {
 		return first, true
 	}
+	select { // under load, a job does not wait for an empty queue
+	case s.job = <-s.e.jobs:
+		return nil, true
+	default:
+	}
 	select {
 	case first, on = <-s.e.queue:
 		return first, on
 	case <-s.e.wake:
+		return nil, true
+	case s.job = <-s.e.jobs:
 		return nil, true
 	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"cairn/engine/identity"
@@ -18,6 +19,8 @@ type siteState struct {
 	fresh      int       // used by the publisher: values that the rows in memory are the first to count
 	asked      uint64    // used by the sequencer: the call of asks that last counted the site
 	mergeAfter time.Time // used by the merger: no merge before this time
+
+	eraseAt atomic.Int64 // Unix milliseconds when the merger looks at the site's deletions; 0 = all are done
 }
 
 func newSiteState(id uint32, links *identity.Links) *siteState {

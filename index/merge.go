@@ -87,20 +87,22 @@ func (s *recountedSource) ints(col int, yield func(values []int64)) {
 	s.give(buf)
 }
 
-func (s *recountedSource) totals() []totalsCursor {
-	var all []totalsCursor
-	for _, seq := range s.new.Totals {
-		next, stop := iter.Pull(seq)
-		all = append(all, pulledTotals{next, stop})
-	}
-	return all
-}
+func (s *recountedSource) totals() []totalsCursor { return pulled(s.new.Totals) }
 
 func (s *recountedSource) err() error {
 	if err := s.new.Err(); err != nil {
 		return err
 	}
 	return s.runSource.err()
+}
+
+// pulled returns cursors over sequences.
+func pulled(seqs []iter.Seq[Total]) (all []totalsCursor) {
+	for _, seq := range seqs {
+		next, stop := iter.Pull(seq)
+		all = append(all, pulledTotals{next, stop})
+	}
+	return all
 }
 
 // pulledTotals is a cursor over a sequence.

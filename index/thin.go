@@ -5,6 +5,7 @@ package index
 import (
 	"fmt"
 	"iter"
+	"math"
 	"math/bits"
 )
 
@@ -65,6 +66,12 @@ type Thinning struct {
 	DayGone func(day int32) bool
 	Lost    []iter.Seq[Total]
 	Stays   func(Total) bool
+	// Totals are all totals instead, ordered like Lost; nil = those of the run.
+	Totals []iter.Seq[Total]
+
+	// Saturated is set when something is taken from a total at an end of int64. Then the totals
+	// that are written are wrong.
+	Saturated bool
 }
 
 // ThinInts is what happens to the values of blanks in an integer column. Those in Keep stay.
@@ -363,6 +370,9 @@ func (s *rankedSet) of(code int) int {
 }
 
 func (s *thinSource) totals() []totalsCursor {
+	if s.t.Totals != nil {
+		return pulled(s.t.Totals)
+	}
 	t := &thinTotals{from: &runTotals{part: s.runPart}, t: s.t}
 	for _, seq := range s.t.Lost {
 		next, stop := iter.Pull(seq)
@@ -398,10 +408,11 @@ func (c *thinTotals) next() (t Total, ok bool) {
 		}
 		less := false
 		for _, l := range c.lost {
-			for l.ok && compareTotals(&l.Total, &t) < 0 {
+			for l.ok && CompareTotals(&l.Total, &t) < 0 {
 				l.pull()
 			}
-			for l.ok && compareTotals(&l.Total, &t) == 0 {
+			for l.ok && CompareTotals(&l.Total, &t) == 0 {
+				c.t.Saturated = c.t.Saturated || t.Sum == math.MaxInt64 || t.Sum == math.MinInt64
 				t.Sum, less = t.Sum-l.Sum, true
 				l.pull()
 			}

@@ -203,7 +203,7 @@ func drawThinning(t *rapid.T, rows []modelRow, blank *Rows) (th *Thinning, left 
 	th.Lost = []iter.Seq[Total]{slices.Values(lists[0].Sorted()), slices.Values(lists[1].Sorted())}
 	sums := sumsOf(rows, blank).Sorted()
 	th.Stays = func(x Total) bool {
-		_, found := slices.BinarySearchFunc(sums, x, func(a, b Total) int { return compareTotals(&a, &b) })
+		_, found := slices.BinarySearchFunc(sums, x, func(a, b Total) int { return CompareTotals(&a, &b) })
 		return found
 	}
 	return th, left, lost

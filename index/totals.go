@@ -91,7 +91,7 @@ func (t *Totals) Sorted() []Total {
 			all = append(all, Total{d.property, d.day, v, d.sums[i]})
 		}
 	}
-	slices.SortFunc(all, func(a, b Total) int { return compareTotals(&a, &b) })
+	slices.SortFunc(all, func(a, b Total) int { return CompareTotals(&a, &b) })
 	return all
 }
 
@@ -241,7 +241,7 @@ func readTotalsPage(property string, b []byte, from, to int32, fn func(Total)) e
 	return nil
 }
 
-// compareTotals orders totals by property, day and value.
-func compareTotals(a, b *Total) int {
+// CompareTotals orders totals by property, day and value.
+func CompareTotals(a, b *Total) int {
 	return cmp.Or(strings.Compare(a.Property, b.Property), cmp.Compare(a.Day, b.Day), strings.Compare(a.Value, b.Value))
 }

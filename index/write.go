@@ -240,14 +240,14 @@ func (b *runWriter) totals() {
 	for len(heads) > 0 && b.err == nil {
 		least := 0
 		for i := range heads {
-			if compareTotals(&heads[i].Total, &heads[least].Total) < 0 {
+			if CompareTotals(&heads[i].Total, &heads[least].Total) < 0 {
 				least = i
 			}
 		}
 		t := heads[least].Total
 		pull(least)
 		for i := len(heads) - 1; i >= 0; i-- {
-			if compareTotals(&heads[i].Total, &t) == 0 {
+			if CompareTotals(&heads[i].Total, &t) == 0 {
 				t.Sum = AddSaturating(t.Sum, heads[i].Sum)
 				pull(i)
 			}

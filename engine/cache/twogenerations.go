@@ -44,6 +44,9 @@ func (c *TwoGenerations[K, V]) Put(k K, v V) {
 	}
 }
 
+// Clear forgets all entries.
+func (c *TwoGenerations[K, V]) Clear() { c.old, c.young, c.taken = nil, make(map[K]V), 0 }
+
 // Len returns the number of entries in both generations. An entry that became young again
 // counts twice.
 func (c *TwoGenerations[K, V]) Len() int { return len(c.young) + len(c.old) }

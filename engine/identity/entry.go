@@ -40,6 +40,7 @@ type idEntry struct {
 	ord      uint64
 	linked   bool          // of an anonymous id: it is linked to a person
 	dirty    bool          // it has changed since it was last written
+	partial  bool          // some of its rows were deleted
 	sessions []sessionRef  // the visitor's newest session in each dialect, or the newest visits of a visitor or fingerprint
 	visit    *Visit        // of a visit, otherwise nil
 	session  *namedSession // of a named session, otherwise nil
@@ -125,11 +126,14 @@ const (
 	visitVersion = 2
 	namedVersion = 3
 	tiedVersion  = 4
+
+	partialNamedVersion = 5
 )
 
 // append appends the stored form:
 //
-//	version 1 | ord uvarint | linked 1 | count uvarint | count × session
+//	version 1 | ord uvarint | flags 1 | count uvarint | count × session
+//	flags: 1 = linked, 2 = partial
 //	session: dialect 1 | id length uvarint, bytes | ord uvarint | last varint
 //
 // The stored form of a visit is:
@@ -140,15 +144,21 @@ const (
 //
 //	version 3 | ord uvarint | session, see namedSession.append
 //
+// Version 5 is version 3 of a session of which some rows were deleted.
+//
 // Version 4 is version 1 with more: last − first uvarint after each session, and at the end the
 // ties, see ties.append. An entry has it only if it has more, so an entry that older rules made
 // keeps its form.
 func (k *idEntry) append(dst []byte) []byte {
 	if k.visit != nil {
-		return k.visit.append(binary.AppendUvarint(append(dst, visitVersion), k.ord))
+		return k.visit.append(binary.AppendUvarint(append(dst, visitVersion), k.ord), k.partial)
 	}
 	if k.session != nil {
-		return k.session.append(binary.AppendUvarint(append(dst, namedVersion), k.ord))
+		version := byte(namedVersion)
+		if k.partial {
+			version = partialNamedVersion
+		}
+		return k.session.append(binary.AppendUvarint(append(dst, version), k.ord))
 	}
 	more := !k.ties.empty() || slices.ContainsFunc(k.sessions, func(l sessionRef) bool { return l.first != l.last })
 	version := byte(entryVersion)
@@ -157,11 +167,14 @@ func (k *idEntry) append(dst []byte) []byte {
 	}
 	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, k.ord)
-	linked := byte(0)
+	flags := byte(0)
 	if k.linked {
-		linked = 1
+		flags |= 1
 	}
-	dst = append(dst, linked)
+	if k.partial {
+		flags |= 2
+	}
+	dst = append(dst, flags)
 	dst = binary.AppendUvarint(dst, uint64(len(k.sessions)))
 	for _, l := range k.sessions {
 		dst = append(dst, l.dialect)
@@ -188,11 +201,13 @@ func parseEntry(b []byte) (*idEntry, error) {
 	k := &idEntry{ord: d.uvarint()}
 	switch version {
 	case visitVersion:
-		k.visit = d.visit()
-	case namedVersion:
-		k.session = d.namedSession()
+		k.visit, k.partial = d.visit()
+	case namedVersion, partialNamedVersion:
+		k.session, k.partial = d.namedSession(), version == partialNamedVersion
 	case entryVersion, tiedVersion:
-		k.linked = d.byte() == 1
+		flags := d.byte()
+		d.bad = d.bad || flags > 3
+		k.linked, k.partial = flags&1 != 0, flags&2 != 0
 		for n := d.uvarint(); n > 0 && !d.bad; n-- {
 			l := sessionRef{dialect: d.byte()}
 			l.id = d.text()

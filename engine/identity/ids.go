@@ -37,6 +37,7 @@ type IDs struct {
 	upTo    map[uint32]uint64      // by site, the newest seq that the table has taken in since the last flush
 	key     []byte                 // of the id that get was last asked for
 	added   int                    // entries added
+	watched map[string]bool        // ids that may be forgotten, and whether an event has met them since; see forget.go
 	damaged bool                   // see Probe
 }
 
@@ -161,6 +162,9 @@ func (t *IDs) get(site uint32, kind byte, dialect byte, id string) (*idEntry, er
 
 // find returns the entry under t.key, nil when there is none. The table owns the entry.
 func (t *IDs) find() (*idEntry, error) {
+	if t.watched != nil {
+		t.meet()
+	}
 	if k := t.hot[string(t.key)]; k != nil {
 		return k, nil
 	}

@@ -103,3 +103,10 @@ func (m *LatestEvents) Published(site uint32, ev *event.Event, seq uint64, sessi
 		}
 	}
 }
+
+// Clear forgets all events: some of them may be deleted.
+func (m *LatestEvents) Clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entries.Clear()
+}

@@ -59,3 +59,10 @@ func (o *SessionOwners) Put(site uint32, session string, first *event.Event) {
 	defer o.mu.Unlock()
 	o.entries.Put(ownerKey{site, session}, who)
 }
+
+// Clear forgets all owners: some of the sessions may be deleted.
+func (o *SessionOwners) Clear() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.entries.Clear()
+}

@@ -375,11 +375,11 @@ func (v *Visit) Take(e *event.Event) {
 
 // append appends the stored form:
 //
-//	flags 1: 1 = referred, 2 = viewed, 4 = has ids | first varint | last varint | actions uvarint |
+//	flags 1: 1 = referred, 2 = viewed, 4 = has ids, 8 = partial | first varint | last varint | actions uvarint |
 //	id, visitor, user, campaign, keyword: length uvarint, bytes |
 //	count uvarint | count × goal varint |
 //	if it has ids: known uvarint | bare: length uvarint, bytes
-func (v *Visit) append(dst []byte) []byte {
+func (v *Visit) append(dst []byte, partial bool) []byte {
 	flags := byte(0)
 	if v.referred {
 		flags |= 1
@@ -390,6 +390,9 @@ func (v *Visit) append(dst []byte) []byte {
 	ids := v.known != 0 || v.bare != ""
 	if ids {
 		flags |= 4
+	}
+	if partial {
+		flags |= 8
 	}
 	dst = binary.AppendVarint(append(dst, flags), v.first)
 	dst = binary.AppendUvarint(binary.AppendVarint(dst, v.last), v.actions)
@@ -407,10 +410,10 @@ func (v *Visit) append(dst []byte) []byte {
 }
 
 // visit reads the stored form of a visit.
-func (d *decoder) visit() *Visit {
-	v := &Visit{}
+func (d *decoder) visit() (v *Visit, partial bool) {
+	v = &Visit{}
 	flags := d.byte()
-	d.bad = d.bad || flags > 7
+	d.bad = d.bad || flags > 15
 	v.referred, v.viewed = flags&1 != 0, flags&2 != 0
 	v.first, v.last, v.actions = d.varint(), d.varint(), d.uvarint()
 	v.id, v.visitor, v.user = d.text(), d.text(), d.text()
@@ -422,5 +425,5 @@ func (d *decoder) visit() *Visit {
 		v.known, v.bare = d.uvarint(), d.text()
 		d.bad = d.bad || v.known == 0 && v.bare == ""
 	}
-	return v
+	return v, flags&8 != 0
 }

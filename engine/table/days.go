@@ -25,10 +25,14 @@ func DaysOf(r *index.Run) (d calendar.Days, known bool) {
 func CountedOn(p index.Part, d *calendar.Days) bool {
 	times, days := p.Ints(event.IntTime), p.Ints(event.IntDay)
 	bufTimes, bufDays := make([]int64, index.PageRows), make([]int64, index.PageRows)
+	var blanks index.Ints // blanks are on no day
+	if col := p.Column(index.FieldGone); col != nil {
+		blanks = col.Codes()
+	}
 	for page := 0; page*index.PageRows < p.Len(); page++ {
 		at := times.Page(page, bufTimes)
 		for i, day := range days.Page(page, bufDays) {
-			if int64(d.Day(at[i])) != day {
+			if int64(d.Day(at[i])) != day && (blanks == nil || blanks.At(page*index.PageRows+i) == 0) {
 				return false
 			}
 		}

@@ -10,6 +10,7 @@
 //	rows.go   from the cells of a row to the event
 //	days.go   on which days the rows of a part are counted
 //	hidden.go rows that a deletion has taken
+//	thinned.go rows that have become blanks
 //
 // The publisher, the sealer and the merger change a table; any number of goroutines may
 // take views of it. Rows of a view never change.

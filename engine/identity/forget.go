@@ -1,0 +1,252 @@
+// This file takes ids out of the table when no event has them any more.
+//
+// Deleted rows may be the last ones of an id. Only the sequencer writes the table, and while
+// somebody looks for the last rows new events come in. So it goes in two steps. Watch tells the
+// table which ids are in question; from then on it notes which of them an event meets. Forget
+// then removes those that no row has, unless an event has met them meanwhile. They are looked
+// at again.
+
+package identity
+
+import (
+	"slices"
+	"strings"
+
+	"cairn/engine/event"
+	"cairn/engine/store"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Name is an id in a row, as the table of ids may have it.
+type Name struct {
+	Key string // in Pebble
+
+	// A living row keeps the id if it satisfies all of these.
+	Fields  []string      // one of these fields has the id; none = any row
+	ID      string        // the text
+	Dialect event.Dialect // "" = any
+	Session string        // the session that the row names; "" = any
+	Type    event.Type    // "" = any
+	Ord     uint64        // ordinal of the session; 0 = any
+}
+
+// NamesIn calls yield with every id of a row that the table of ids may have. e has the dialect,
+// type, name, ids, session and fingerprint of the row, and its ordinals. The same row gives the
+// same names, and may give one twice.
+func NamesIn(site uint32, e *event.Event, yield func(Name)) {
+	dialect := DialectNumber(e.Dialect)
+	key := func(kind byte, id string) string { return string(appendKey(nil, site, kind, dialect, id)) }
+	name := func(kind, of byte, id, field string) {
+		if id != "" && e.Session != "" {
+			yield(Name{Key: string(appendNameKey(nil, site, dialect, of, id, e.Session)), Fields: []string{field}, ID: id, Dialect: e.Dialect, Session: e.Session})
+		}
+	}
+	for _, id := range [...]string{e.User, e.Previous} {
+		if id != "" {
+			yield(Name{Key: key(KindUser, id), Fields: []string{event.FieldUser, event.FieldPrevious}, ID: id})
+		}
+	}
+	for _, id := range [...]string{e.Anonymous, e.Previous} {
+		if id != "" {
+			yield(Name{Key: key(KindAnonymous, id), Fields: []string{event.FieldAnonymous, event.FieldPrevious}, ID: id})
+		}
+	}
+	name(kindName, KindAnonymous, e.Anonymous, event.FieldAnonymous)
+	name(kindName, KindUser, e.User, event.FieldUser)
+	if e.Session != "" {
+		yield(Name{Key: key(kindSession, e.Session), Fields: []string{event.FieldSession}, ID: e.Session, Dialect: e.Dialect})
+	}
+	if e.SessionOrd != 0 {
+		yield(Name{Key: key(kindNamed, visitID(e.SessionOrd)), Ord: e.SessionOrd})
+	}
+	if !event.NewestRule(e.Dialect).Visits {
+		return
+	}
+	if e.SessionOrd != 0 {
+		yield(Name{Key: key(kindVisit, visitID(e.SessionOrd)), Ord: e.SessionOrd})
+	}
+	if visitor := visitorOf(e); visitor != "" {
+		n := Name{Key: key(kindVisitor, visitor), Fields: []string{event.FieldUser}, ID: e.User, Dialect: e.Dialect}
+		if e.User == "" {
+			n.Fields[0], n.ID = event.FieldAnonymous, e.Anonymous
+		}
+		yield(n)
+	}
+	if f := fingerprintOf(e); f != "" {
+		yield(Name{Key: key(kindFingerprint, f), Fields: []string{event.PrefixExtra + event.Fingerprint}, ID: f, Dialect: e.Dialect})
+	}
+	if e.Type == event.Order && e.Name != "" {
+		yield(Name{Key: key(kindOrder, e.Name), Fields: []string{event.FieldName}, ID: e.Name, Dialect: e.Dialect, Type: event.Order})
+	}
+}
+
+// AnonymousName is the Name of an anonymous id.
+func AnonymousName(site uint32, id string) Name {
+	return Name{Key: string(appendKey(nil, site, KindAnonymous, 0, id)), Fields: []string{event.FieldAnonymous, event.FieldPrevious}, ID: id}
+}
+
+// IsPerson reports whether the key of a Name is that of a user or an anonymous id: its ordinal
+// may name a person.
+func (n *Name) IsPerson() bool { kind := n.Key[5]; return kind == KindUser || kind == KindAnonymous }
+
+// IsVisit reports whether the key of a Name is that of a visit.
+func (n *Name) IsVisit() bool { return n.Key[5] == kindVisit }
+
+// Entry is what the table has under a key.
+type Entry struct {
+	Ord      uint64
+	Sessions []uint64 // of a person's id, the ordinals of the sessions that its next event may go on with
+	SeenWith []string // of a user, the anonymous ids that it was last seen with
+	VisitID  string   // of a visit, the id of its session
+}
+
+// Watch tells the table that ids are in question. It returns the entry of each, nil for those
+// that the table does not have.
+func (t *IDs) Watch(keys []string) (entries []*Entry, err error) {
+	t.watched = nil
+	for _, key := range keys {
+		t.key = append(t.key[:0], key...)
+		k, err := t.find()
+		if err != nil {
+			return nil, err
+		}
+		var e *Entry
+		if k != nil {
+			e = &Entry{Ord: k.ord}
+			if kind := key[5]; kind == KindUser || kind == KindAnonymous {
+				for _, s := range k.sessions {
+					e.Sessions = append(e.Sessions, s.ord)
+				}
+			}
+			if k.ties != nil {
+				for _, s := range k.ties.seenWith {
+					e.SeenWith = append(e.SeenWith, s.anonymous)
+				}
+			}
+			if k.visit != nil {
+				e.VisitID = k.visit.id
+			}
+		}
+		entries = append(entries, e)
+	}
+	t.watched = make(map[string]bool, len(keys))
+	for _, key := range keys {
+		t.watched[key] = false
+	}
+	return entries, nil
+}
+
+// Unwatch ends what Watch has begun, and changes nothing.
+func (t *IDs) Unwatch() { t.watched = nil }
+
+// meet notes that an event needs the entry under t.key.
+func (t *IDs) meet() {
+	if _, watched := t.watched[string(t.key)]; watched {
+		t.watched[string(t.key)] = true
+	}
+}
+
+// Left is an id that stays although some of its rows went.
+type Left struct {
+	Key      string
+	Sessions map[uint64]bool // of a person's id: the ordinals of the sessions in which it still has a row
+	SeenWith map[string]bool // of a user: the anonymous ids with which it still has a row
+	Rows     []*event.Event  // of a visit: the rows that are left; nil = it stays as it is
+}
+
+// Forget ends what Watch has begun. It adds to w the deletion of the ids in gone, and takes from
+// those in left what no row says any more. Ids that an event has met since Watch stay as they are,
+// and are returned. The caller lets Flush write to w as well, and nobody else may have written
+// entries since.
+func (t *IDs) Forget(w *pebble.Batch, gone []string, left []Left) (met []string, err error) {
+	watched := t.watched
+	t.watched = nil
+	for _, key := range gone {
+		if watched[key] {
+			met = append(met, key)
+			continue
+		}
+		if k := t.hot[key]; k != nil {
+			t.remove(k)
+		}
+		if err := w.Delete([]byte(key), nil); err != nil {
+			return nil, err
+		}
+	}
+	for i := range left {
+		if watched[left[i].Key] {
+			met = append(met, left[i].Key)
+			continue
+		}
+		t.key = append(t.key[:0], left[i].Key...)
+		k, err := t.find()
+		if err != nil {
+			return nil, err
+		}
+		if k != nil {
+			k.strike(&left[i])
+			t.change(k)
+		}
+	}
+	t.pack = newIDPack(2 * t.pack.max) // it may have what is gone
+	for _, k := range t.hot {
+		k.recent = nil
+	}
+	return met, nil
+}
+
+// remove takes an entry out of memory.
+func (t *IDs) remove(k *idEntry) {
+	delete(t.hot, k.key)
+	t.bytes -= k.bytes
+	if k.dirty {
+		t.dirty -= k.bytes
+		t.changed = slices.DeleteFunc(t.changed, func(c *idEntry) bool { return c == k })
+	}
+}
+
+// strike takes from an entry what no row says any more.
+func (k *idEntry) strike(l *Left) {
+	k.partial = true
+	if l.Sessions != nil {
+		k.sessions = slices.DeleteFunc(k.sessions, func(s sessionRef) bool { return !l.Sessions[s.ord] })
+		if k.ties != nil {
+			k.ties.named = slices.DeleteFunc(k.ties.named, func(n namedTie) bool { return !l.Sessions[n.ord] })
+		}
+	}
+	if l.SeenWith != nil && k.ties != nil {
+		k.ties.seenWith = slices.DeleteFunc(k.ties.seenWith, func(s sighting) bool { return !l.SeenWith[s.anonymous] })
+	}
+	if k.ties.empty() {
+		k.ties = nil
+	}
+	if k.visit != nil && l.Rows != nil {
+		k.visit = k.visit.of(l.Rows)
+	}
+}
+
+// of returns the visit as its rows alone make it.
+func (v *Visit) of(rows []*event.Event) *Visit {
+	now := &Visit{id: v.id, known: v.known, heartbeats: v.heartbeats, first: rows[0].Time, last: rows[0].Time}
+	for _, e := range rows {
+		if visitor := visitorOf(e); visitor != "" {
+			now.visitor = strings.Clone(visitor)
+		}
+		if now.bare == "" && e.Anonymous != "" && e.Anonymous == fingerprintOf(e) {
+			now.bare = strings.Clone(e.Anonymous)
+		}
+		now.Take(e)
+	}
+	return now
+}
+
+// DeleteHeartbeats removes the heartbeats of a visit.
+func DeleteHeartbeats(w *pebble.Batch, site uint32, visit uint64) error {
+	return w.Delete(HeartbeatsKey(site, visit), nil)
+}
+
+// DeleteLinks removes the links that the event at seq has made.
+func DeleteLinks(w *pebble.Batch, site uint32, seq uint64) error {
+	return w.Delete(store.LinkKey(site, seq), nil)
+}
