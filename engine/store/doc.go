@@ -21,6 +21,7 @@
 //	damage.go    which file an error is about
 //	advice.go    what a refusal tells of a damaged store
 //	tmp.go       temporary files
+//	cleaner.go   how Pebble removes files
 //	files.go     how many files may be open, and who gets how many; files_unix.go and
 //	             files_windows.go ask the system
 //
