@@ -125,7 +125,9 @@ func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string
 		if l.Seq == 0 || l.Rank < from {
 			return nil
 		}
-		return e.eventAt(s, l.Seq)
+		if ev, deleted := e.eventAt(s, l.Seq); !deleted {
+			return ev
+		}
 	}
 	field := event.FieldUser
 	if sort == identity.OfDevice {
@@ -142,13 +144,13 @@ func (e *Engine) liveSession(s *siteState, d event.Dialect, sort byte, id string
 	return ev
 }
 
-// eventAt returns the event at a seq, or nil if there is none or it cannot be read.
-func (e *Engine) eventAt(s *siteState, seq uint64) *event.Event {
+// eventAt returns the event at a seq, or nil if there is none, it cannot be read or it is deleted.
+func (e *Engine) eventAt(s *siteState, seq uint64) (ev *event.Event, deleted bool) {
 	v := s.View()
 	defer v.Close()
 	ev, err := v.Event(seq)
 	e.logUnreadable(err)
-	return ev
+	return ev, err == nil && ev == nil && v.PartOf(seq) != nil
 }
 
 // logUnreadable logs, at most once a minute, that stored rows could not be read and that a

@@ -48,6 +48,7 @@ type traitVerdicts struct {
 
 type traitKey struct {
 	site       uint32
+	deletions  uint64 // of the site, which may take the event that has set the trait
 	user, path string
 }
 
@@ -65,7 +66,7 @@ const (
 func newTraitVerdicts() *traitVerdicts {
 	size := func(k traitKey, _ traitVerdict) int { return traitVerdictOverhead + len(k.user) + len(k.path) }
 	own := func(k traitKey) traitKey {
-		return traitKey{k.site, strings.Clone(k.user), strings.Clone(k.path)}
+		return traitKey{k.site, k.deletions, strings.Clone(k.user), strings.Clone(k.path)}
 	}
 	return &traitVerdicts{entries: cache.NewTwoGenerations(traitVerdictBytes, size, own)}
 }
@@ -99,11 +100,11 @@ const traitEventsMax = 1000
 // the newest event has set that says anything of it. Where rows cannot be read it is true: a
 // damaged run must not stop writes.
 func (e *Engine) isSummable(s *siteState, user, path string) bool {
+	key := traitKey{s.ID, s.Deletions(), user, path}
 	newest := e.newestDescription(s, user)
 	if newest == 0 {
 		return true
 	}
-	key := traitKey{s.ID, user, path}
 	before, judged := e.traitVerdicts.get(key)
 	if judged && before.described >= newest {
 		return before.summable
@@ -140,7 +141,11 @@ func (e *Engine) isSummable(s *siteState, user, path string) bool {
 func (e *Engine) newestDescription(s *siteState, user string) uint64 {
 	key := identity.LatestKey{Site: s.ID, Dialect: identity.AnyDialect, Sort: identity.Described, ID: user}
 	if l, known := e.latestEvents.Get(key); known {
-		return l.Seq
+		v := s.View()
+		defer v.Close()
+		if p := v.PartOf(l.Seq); p == nil || !p.Gone(int(l.Seq-p.First())) {
+			return l.Seq
+		}
 	}
 	ev, err := e.Newest(s.ID, math.MinInt64, index.Clause{Any: []index.Alt{{Field: event.FieldUser, Terms: []string{user}}}}, read.DescribesUser())
 	switch e.logUnreadable(err); {

@@ -106,7 +106,7 @@ func (s *modelSite) live(q *query.Live) *query.LiveAnswer {
 	report := q.Report
 	report.Span = query.Span{From: a.Start, To: q.Now + 1}
 	satisfied, _ := s.rowsOf(&report)
-	for _, e := range s.events {
+	for _, e := range s.living() {
 		if !satisfied(e) {
 			continue
 		}

@@ -106,6 +106,8 @@ func (p *pair) step() {
 		p.check(p.dir)
 	case n < 6:
 		p.reopen()
+	case n < 12:
+		p.delete()
 	default:
 		p.act(p.IntN(100))
 	}
@@ -169,6 +171,44 @@ func (p *pair) close() {
 func (p *pair) reopen() {
 	p.close()
 	p.open()
+}
+
+// delete deletes the events of a person, those that a filter selects, or those of some days.
+func (p *pair) delete() {
+	site := &p.site().Site
+	d := query.Deletion{Kind: query.DeleteFilter}
+	switch p.IntN(3) {
+	case 0:
+		d.Kind = query.DeletePerson
+		d.Where = []query.Cond{{Field: "user", Values: []string{pick(p.generator, p.user(), p.anonymous())}}}
+		if d.Where[0].Values[0] == "" {
+			return
+		}
+	case 1:
+		d.Kind = query.DeleteRetention
+		at := p.model.now().Add(-time.Duration(p.IntN(30*60)) * time.Minute)
+		d.To = at.UnixMilli()
+		if p.chance(2) {
+			d.From = at.Add(-time.Duration(p.IntN(240)) * time.Minute).UnixMilli()
+		}
+	default:
+		for len(d.Where) == 0 {
+			d.Where = p.where(p.model, site)
+		}
+		d.From, d.To = p.span()
+	}
+	p.deleteEvents(site, d)
+}
+
+func (p *pair) deleteEvents(site *query.Site, d query.Deletion) {
+	want := p.model.Delete(site, d)
+	got, err := p.engine.Delete(context.Background(), site, d)
+	if want == 0 && errors.Is(err, query.ErrNotFound) {
+		return
+	}
+	if err != nil || got.Rows != want {
+		p.Fatalf("op %d: delete %+v from %s: %d events, %v; want %d", p.op, d, site.Name, got.Rows, err, want)
+	}
 }
 
 func (p *pair) ingest() { p.ingestRecords(p.batch(pick(p.generator, 5, 1, 40))) }
@@ -465,10 +505,15 @@ func (p *pair) event() {
 	}
 	want := events[p.IntN(len(events))]
 	got, err := p.engine.Event(context.Background(), &site.Site, want.ID)
-	if err != nil {
+	switch deleted := p.model.of(&site.Site).deleted[want.Seq]; {
+	case deleted && !errors.Is(err, query.ErrNotFound):
+		p.Fatalf("op %d: event %s, which is deleted: %v", p.op, want.ID, err)
+	case deleted:
+	case err != nil:
 		p.Fatalf("op %d: event %s: %v", p.op, want.ID, err)
+	default:
+		p.sameEvents("event "+want.ID, []*event.Event{got}, []*event.Event{want})
 	}
-	p.sameEvents("event "+want.ID, []*event.Event{got}, []*event.Event{want})
 	// An id is valid for its site only, and similar texts are no ids.
 	other := p.sites[(slices.Index(p.sites, site)+1)%len(p.sites)]
 	forged := []byte(want.ID)
@@ -542,7 +587,7 @@ func (p *pair) snapshot() {
 		if err != nil {
 			p.Fatalf("op %d: list the restored snapshot: %v", p.op, err)
 		}
-		want := p.model.of(&site.Site).events
+		want := p.model.of(&site.Site).living()
 		if len(got) != len(want) {
 			p.Fatalf("op %d: restored %s has %d events, want %d", p.op, site.Name, len(got), len(want))
 		}

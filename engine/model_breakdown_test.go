@@ -120,7 +120,7 @@ func (s *modelSite) groups(q *query.Report, by []string) (rows []*modelGroup, al
 		dims[i] = s.rowValues(q, name)
 	}
 	byKey := map[string]*modelGroup{}
-	for _, e := range s.events {
+	for _, e := range s.living() {
 		if !satisfied(e) {
 			continue
 		}

@@ -25,7 +25,7 @@ func (s *modelSite) holds(e *event.Event, c query.Cond) bool {
 	case c.Field == "user" && c.Op != query.OpHas && c.Op != query.OpHasNot:
 		// Some event of the person is known by an id that fits.
 		person := s.persons().of[e.Seq-1]
-		return person != nil && slices.ContainsFunc(s.events, func(o *event.Event) bool {
+		return person != nil && slices.ContainsFunc(s.living(), func(o *event.Event) bool {
 			if s.persons().of[o.Seq-1] != person {
 				return false
 			}

@@ -162,7 +162,7 @@ func (m *model) Counters(_ context.Context, q query.CounterQuery) (query.Counter
 	s := m.of(q.Site)
 	type row struct{ value, segment string }
 	rows, values, total := map[row]*totalsCounter{}, map[row]map[string]struct{}{}, newTotalsCounter()
-	for _, e := range s.events {
+	for _, e := range s.living() {
 		if (q.FromDay != 0 || q.ToDay != 0) && (e.Day < q.FromDay || e.Day > q.ToDay) {
 			continue
 		}

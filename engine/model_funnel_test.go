@@ -26,8 +26,8 @@ var modelActions = []event.Type{event.Track, event.Page, event.Screen, event.Dow
 // visitsOf returns the visits of a span by their ordinals.
 func (s *modelSite) visitsOf(span query.Span) map[uint64]bool {
 	visits := map[uint64]bool{}
-	for _, e := range s.events {
-		if e.SessionOrd != 0 && span.Holds(e.Time) && slices.Contains(modelActions, e.Type) && span.Holds(s.events[e.SessionOrd-1].Time) {
+	for _, e := range s.living() {
+		if e.SessionOrd != 0 && span.Holds(e.Time) && slices.Contains(modelActions, e.Type) && span.Holds(s.beginOf(e.SessionOrd).Time) {
 			visits[e.SessionOrd] = true
 		}
 	}
@@ -37,7 +37,7 @@ func (s *modelSite) visitsOf(span query.Span) map[uint64]bool {
 // satisfying returns the events that a report of events selects.
 func (s *modelSite) satisfying(q *query.Report) (events []*event.Event) {
 	satisfied, _ := s.rowsOf(q)
-	for _, e := range s.events {
+	for _, e := range s.living() {
 		if satisfied(e) {
 			events = append(events, e)
 		}
@@ -57,7 +57,7 @@ func (s *modelSite) entities(events []*event.Event, visits map[uint64]bool) []*m
 			}
 			id = s.events[first-1].ID
 		} else if who := s.persons().of[e.Seq-1]; who != nil {
-			first, id = who.events[0].Seq, who.name
+			first, id = who.first.Seq, who.name
 		} else {
 			continue
 		}
@@ -158,7 +158,7 @@ func (s *modelSite) modelTerms(e *event.Event, field string, span query.Span) []
 	case "visit.country", "visit.entry", "visit.region":
 		var first *event.Event
 		var value string
-		for _, other := range s.events {
+		for _, other := range s.living() {
 			if other.SessionOrd != e.SessionOrd || !span.Holds(other.Time) || first != nil && other.Time >= first.Time {
 				continue
 			}

@@ -24,35 +24,50 @@ type modelVisit struct {
 	first, last       int64
 	goals             []string
 	ping              int64
-	vars              map[string]string // by dimensionN or _cvar.NAME, without those that were cleared
+	said              []said
 }
 
-// say applies what a hit says about its visit as a whole.
-func (v *modelVisit) say(e *event.Event) {
-	if v.vars == nil {
-		v.vars = map[string]string{}
+// said is a hit, in the order of receipt.
+type said struct {
+	*event.Event
+	ping bool // it is no event
+}
+
+// vars returns what the hits that are not deleted say about the visit as a whole, by dimensionN or
+// _cvar.NAME, without what was cleared.
+func (s *modelSite) vars(v *modelVisit) map[string]string {
+	vars := map[string]string{}
+	for _, hit := range v.said {
+		if hit.ping || !s.deleted[hit.Seq] {
+			say(vars, hit.Event)
+		}
 	}
+	return vars
+}
+
+// say applies what a hit says.
+func say(vars map[string]string, e *event.Event) {
 	for _, name := range []string{"dimension1", "dimension2"} {
 		switch d := e.Properties.Get(name); d.Kind {
 		case event.String:
-			v.vars[name] = d.Text
+			vars[name] = d.Text
 		case event.Null:
-			delete(v.vars, name)
+			delete(vars, name)
 		}
 	}
 	var custom map[string]any
 	json.Unmarshal([]byte(e.Properties.Get("_cvar").Text), &custom)
 	for name, value := range custom {
 		if text, ok := value.(string); ok {
-			v.vars["_cvar."+name] = text
+			vars["_cvar."+name] = text
 		}
 	}
 }
 
-// properties returns the properties of the session.
-func (v *modelVisit) properties() (o event.Object) {
+// varProperties returns the properties of a session.
+func varProperties(vars map[string]string) (o event.Object) {
 	custom := map[string]string{}
-	for name, value := range v.vars {
+	for name, value := range vars {
 		if name, ok := strings.CutPrefix(name, "_cvar."); ok {
 			custom[name] = value
 		} else {
@@ -148,7 +163,7 @@ func (s *modelSite) hit(r *event.Record) (status event.Status, err *event.FieldE
 			v.ping = max(v.ping, e.Time)
 		}
 		if v != nil {
-			v.say(e)
+			v.said = append(v.said, said{e, true})
 		}
 		return event.Excluded, nil
 	case h.After > 0 && (v == nil || e.Time-v.first <= h.After), h.Once && v != nil && slices.Contains(v.goals, modelGoal(e)):
@@ -166,6 +181,19 @@ func modelGoal(e *event.Event) string {
 		}
 	}
 	return "none"
+}
+
+// arrive takes in where the visitor came from, as an event says.
+func (v *modelVisit) arrive(e *event.Event) {
+	campaign, keyword := modelCampaign(e)
+	if remembered := e.Extra.Get("_rcn").Text; campaign == "" && remembered != "" && e.Type == event.Page && !v.viewed {
+		campaign, keyword = remembered, ""
+	}
+	switch came := campaign != "" || e.Context.Get("referrer_host").Text != ""; {
+	case came && !v.came, campaign != "" && v.campaign == "" && e.Type == event.Page && !v.viewed:
+		v.came, v.campaign, v.keyword = came, strings.ToLower(campaign), keyword
+	}
+	v.viewed = v.viewed || e.Type == event.Page
 }
 
 // visit stores a hit in its visit.
@@ -186,17 +214,9 @@ func (s *modelSite) visit(r *event.Record) uint64 {
 	if e.User != "" {
 		v.user = e.User
 	}
-	campaign, keyword := modelCampaign(e)
-	if remembered := e.Extra.Get("_rcn").Text; campaign == "" && remembered != "" && e.Type == event.Page && !v.viewed {
-		campaign, keyword = remembered, ""
-	}
-	switch came := campaign != "" || e.Context.Get("referrer_host").Text != ""; {
-	case came && !v.came, campaign != "" && v.campaign == "" && e.Type == event.Page && !v.viewed:
-		v.came, v.campaign, v.keyword = came, strings.ToLower(campaign), keyword
-	}
+	v.arrive(e)
 	s.unite(v, e)
-	v.say(e)
-	v.viewed = v.viewed || e.Type == event.Page
+	v.said = append(v.said, said{e, false})
 	v.first, v.last = min(v.first, e.Time), max(v.last, e.Time)
 	if id := modelGoal(e); id != "none" && !slices.Contains(v.goals, id) {
 		v.goals = append(v.goals, id)
@@ -247,7 +267,13 @@ func (s *modelSite) beyond(ord uint64, start, end int64) (ms int64, campaign str
 		if until := max(v.ping, end); until > start {
 			ms = until - end + 1000
 		}
-		return ms, v.campaign, v.properties()
+		var left modelVisit
+		for _, e := range s.living() {
+			if e.SessionOrd == ord {
+				left.arrive(e)
+			}
+		}
+		return ms, left.campaign, varProperties(s.vars(v))
 	}
 	return 0, "", nil
 }

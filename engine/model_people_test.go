@@ -18,9 +18,10 @@ import (
 
 // person is one person of a site, after every link and alias in the log.
 type person struct {
-	name   string // canonical id: the first user id that no alias replaced, else the first id
-	ids    map[string]struct{}
-	events []*event.Event
+	name   string              // canonical id: the first user id that no alias replaced, else the first id
+	ids    map[string]struct{} // that living events have
+	events []*event.Event      // that are not deleted
+	first  *event.Event        // deleted or not
 }
 
 // people is the persons of a site, by each of their ids.
@@ -46,9 +47,12 @@ func (s *modelSite) persons() *people {
 	}
 	same := map[identity][]identity{} // links, both ways
 	linked := map[string]bool{}       // anonymous ids
-	replaced := map[string]bool{}     // user ids
+	replaced := map[string]bool{}     // user ids, by living aliases
+	has := map[identity]bool{}        // ids that living events have
 	var order []identity              // by first appearance
+	living := true
 	meet := func(i identity) {
+		has[i] = has[i] || living
 		if _, ok := same[i]; !ok {
 			same[i] = nil
 			order = append(order, i)
@@ -63,7 +67,7 @@ func (s *modelSite) persons() *people {
 	}
 	for _, e := range s.events {
 		who := caller(e)
-		if who.id == "" {
+		if living = !s.deleted[e.Seq]; who.id == "" {
 			continue
 		}
 		meet(who)
@@ -91,7 +95,7 @@ func (s *modelSite) persons() *people {
 		}
 		meet(identity{false, e.Previous})
 		join(identity{false, e.Previous}, who)
-		if e.User != e.Previous {
+		if e.User != e.Previous && living {
 			replaced[e.Previous] = true
 		}
 		meet(identity{true, e.Previous})
@@ -105,8 +109,9 @@ func (s *modelSite) persons() *people {
 	var spread func(i identity, who *person)
 	spread = func(i identity, who *person) {
 		if p.ids[i] == nil {
-			p.ids[i] = who
-			who.ids[i.id] = struct{}{}
+			if p.ids[i] = who; has[i] {
+				who.ids[i.id] = struct{}{}
+			}
 			for _, other := range same[i] {
 				spread(other, who)
 			}
@@ -123,7 +128,7 @@ func (s *modelSite) persons() *people {
 		func(i identity) bool { return true },
 	} {
 		for _, i := range order {
-			if who := p.ids[i]; who.name == "" && settle(i) {
+			if who := p.ids[i]; who.name == "" && has[i] && settle(i) {
 				who.name = i.id
 			}
 		}
@@ -134,10 +139,19 @@ func (s *modelSite) persons() *people {
 		if who == nil {
 			continue
 		}
-		if len(who.events) == 0 {
+		if who.first == nil {
+			who.first = e
 			p.inOrder = append(p.inOrder, who)
 		}
-		who.events = append(who.events, e)
+		if !s.deleted[e.Seq] {
+			who.events = append(who.events, e)
+		}
+	}
+	p.inOrder = slices.DeleteFunc(p.inOrder, func(who *person) bool { return len(who.events) == 0 })
+	for i := range p.ids {
+		if !has[i] {
+			delete(p.ids, i)
+		}
 	}
 	return p
 }
@@ -155,7 +169,7 @@ func (s *modelSite) profile(who *person) query.User {
 	u := query.User{
 		ID:        who.name,
 		Events:    uint64(len(who.events)),
-		Cursor:    who.events[0].ID,
+		Cursor:    who.first.ID,
 		FirstSeen: who.events[0].Time,
 	}
 	seen := false
@@ -315,7 +329,7 @@ func (m *model) Users(_ context.Context, q query.Query) ([]query.User, string, e
 		all = all[max(0, len(all)-q.Limit):]
 	}
 	for i := len(all) - 1; i >= 0; i-- {
-		if after != 0 && all[i].events[0].Seq >= after {
+		if after != 0 && all[i].first.Seq >= after {
 			continue
 		}
 		if len(users) == q.Limit {
@@ -333,7 +347,7 @@ func (m *model) Group(_ context.Context, site *query.Site, id string) (query.Gro
 	g := query.Group{ID: id}
 	known := false
 	members := map[string]struct{}{}
-	for _, e := range s.events {
+	for _, e := range s.living() {
 		if e.Type != event.Group || !slices.Contains(e.Groups, id) {
 			continue
 		}
@@ -354,11 +368,11 @@ func (m *model) Group(_ context.Context, site *query.Site, id string) (query.Gro
 
 // summary computes the session that begins at seq ord.
 func (s *modelSite) summary(ord uint64) query.Session {
-	first := s.events[ord-1]
-	out := query.Session{ID: first.Session, Dialect: first.Dialect, Start: first.Time, End: first.Time, Cursor: first.ID}
+	first, begin := s.events[ord-1], s.beginOf(ord)
+	out := query.Session{ID: first.Session, Dialect: first.Dialect, Start: begin.Time, End: begin.Time, Cursor: first.ID}
 	groups := map[string]struct{}{}
 	views := 0
-	for _, e := range s.events[ord-1:] {
+	for _, e := range s.living() {
 		if e.SessionOrd != ord {
 			continue
 		}
@@ -391,7 +405,7 @@ func (m *model) Session(_ context.Context, site *query.Site, id string) (query.S
 	defer m.mu.Unlock()
 	s := m.of(site)
 	for _, e := range slices.Backward(s.events) {
-		if e.SessionOrd == e.Seq && (e.Session == id || e.ID == id) {
+		if e.SessionOrd == e.Seq && (e.Session == id || e.ID == id) && s.beginOf(e.Seq) != nil {
 			return s.summary(e.Seq), nil
 		}
 	}

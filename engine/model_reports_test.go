@@ -50,7 +50,7 @@ func (v *seenVisit) views() (views []*event.Event) {
 func (s *modelSite) seenVisits(site *query.Site, span query.Span) (visits []*seenVisit) {
 	bySession := map[uint64]*seenVisit{}
 	people := s.persons()
-	for _, e := range s.events {
+	for _, e := range s.living() {
 		if e.SessionOrd == 0 || !span.Holds(e.Time) {
 			continue
 		}
@@ -60,7 +60,7 @@ func (s *modelSite) seenVisits(site *query.Site, span query.Span) (visits []*see
 			bySession[e.SessionOrd] = v
 		}
 		v.rows = append(v.rows, e)
-		if e.Seq == e.SessionOrd {
+		if e == s.beginOf(e.SessionOrd) {
 			v.begin = e.Time
 		}
 	}
@@ -77,8 +77,8 @@ func (s *modelSite) seenVisits(site *query.Site, span query.Span) (visits []*see
 			}
 		}
 		if v.who != nil {
-			root := v.who.events[0]
-			if v.isNew = root.Seq >= ord; !v.isNew && root.SessionOrd == 0 && bare[v.who] == nil {
+			root := v.who.first
+			if v.isNew = root.Seq >= ord; !v.isNew && !s.deleted[root.Seq] && root.SessionOrd == 0 && bare[v.who] == nil {
 				bare[v.who] = v
 				v.isNew = v.begin-root.Time <= 30*60_000 && root.Time < span.To && root.Time >= span.From-30*60_000
 			}
@@ -326,7 +326,7 @@ func (s *modelSite) visitReport(q query.VisitsQuery) *query.VisitsAnswer {
 			a.By[i].Rows = append(a.By[i].Rows, *row)
 		}
 	}
-	for _, e := range s.events {
+	for _, e := range s.living() {
 		if !s.matches(e, plain, 0, 0) || !q.Span.Holds(e.Time) {
 			continue
 		}
@@ -412,7 +412,7 @@ func (s *modelSite) pageReport(q query.PagesQuery) *query.PagesAnswer {
 	people := s.persons()
 	rows, a := map[query.Text]*query.PageRow{}, &query.PagesAnswer{}
 	sessions, persons := map[string]bool{}, map[string]bool{}
-	for _, e := range s.events {
+	for _, e := range s.living() {
 		if !isPageView(e) || !satisfied(e) {
 			continue
 		}

@@ -3,6 +3,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -43,7 +44,7 @@ func (s *modelSite) cohortsOf(q *query.Retention, who *modelEntity, all []*event
 	}
 	first := q.Cohort == query.CohortFirst || q.Cohort == ""
 	if first && len(q.Where) == 0 && q.Start == nil {
-		if p := period(s.events[who.first-1]); p >= 0 {
+		if p := period(slices.MinFunc(all, func(a, b *event.Event) int { return cmp.Compare(a.Seq, b.Seq) })); p >= 0 {
 			return []int{p}
 		}
 		return nil
@@ -74,7 +75,7 @@ func (m *model) retained(q *query.Retention, bounds []int64, fn func(who *modelE
 	if slices.ContainsFunc(q.Where, func(c query.Cond) bool { return c.Visit }) {
 		where, _ = s.rowsOf(&q.Report) // such a question has no cohort of the first event ever
 	}
-	for _, who := range s.entities(s.events, nil) {
+	for _, who := range s.entities(s.living(), nil) {
 		for _, c := range s.cohortsOf(q, who, who.events, bounds, where) {
 			fn(who, c, 0)
 			for k := 1; c+k < len(bounds)-1 && bounds[c+k] < until; k++ {

@@ -42,7 +42,7 @@ func (s *modelSite) goals(q *query.Report, goals []query.Goal) string {
 	for _, g := range goals {
 		reached := func(e *event.Event) bool { return s.matches(e, g.Where, 0, 0) }
 		conversions, converted, value, who := 0, 0, new(big.Rat), map[*person]bool{}
-		for _, e := range s.events {
+		for _, e := range s.living() {
 			if !satisfied(e) || !reached(e) {
 				continue
 			}
@@ -235,7 +235,7 @@ func (s *modelSite) shop(q *query.Report, by string, steps []int64) (totals []st
 		return c
 	}
 	products = map[[2]string]*modelProduct{}
-	sorted := slices.Clone(s.events)
+	sorted := slices.Clone(s.living())
 	slices.SortStableFunc(sorted, func(a, b *event.Event) int { return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Seq, b.Seq)) })
 	for _, e := range sorted {
 		if !satisfied(e) {

@@ -59,6 +59,8 @@ type modelSite struct {
 	counted  map[uint64][]count             // what each event counts, by seq
 	leaves   map[uint64]map[string][]string // terms of the properties, by seq and path
 	extras   map[uint64]map[string][]string // the same of extra
+	deleted  map[uint64]bool                // by seq
+	left     []*event.Event                 // see living; nil = not known
 }
 
 type messageKey struct {
@@ -176,7 +178,7 @@ func (s *modelSite) append(r *event.Record) {
 	if e.MessageID != "" {
 		s.messages[messageKey{e.Dialect, e.MessageID}] = e
 	}
-	s.events = append(s.events, e)
+	s.events, s.left = append(s.events, e), nil
 }
 
 // session gives the ordinal of e's session, 0 for none (rule 10). Opentracker's
@@ -384,12 +386,54 @@ func dayOf(unixMilli int64, loc *time.Location) int32 {
 // selected returns the events of a query in the order of seq.
 func (s *modelSite) selected(q query.Query) []*event.Event {
 	var out []*event.Event
-	for _, e := range s.events {
+	for _, e := range s.living() {
 		if s.matches(e, q.Where, q.From, q.To) {
 			out = append(out, e)
 		}
 	}
 	return out
+}
+
+// living returns the events that are not deleted. All that ingest decides is decided by those that
+// are as well.
+func (s *modelSite) living() []*event.Event {
+	if len(s.deleted) == 0 {
+		return s.events
+	}
+	if s.left == nil {
+		for _, e := range s.events {
+			if !s.deleted[e.Seq] {
+				s.left = append(s.left, e)
+			}
+		}
+	}
+	return s.left
+}
+
+// beginOf returns the oldest living event of a session, nil when there is none.
+func (s *modelSite) beginOf(ord uint64) *event.Event {
+	for _, e := range s.living() {
+		if e.SessionOrd == ord {
+			return e
+		}
+	}
+	return nil
+}
+
+// Delete deletes the events that a deletion selects, and returns how many.
+func (m *model) Delete(site *query.Site, d query.Deletion) (rows uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.of(site)
+	taken := s.selected(query.Query{Site: site, Where: d.Where, From: d.From, To: d.To})
+	for _, e := range taken {
+		if s.deleted == nil {
+			s.deleted = map[uint64]bool{}
+		}
+		s.deleted[e.Seq] = true
+	}
+	s.left, s.people = nil, nil
+	return uint64(len(taken))
 }
 
 func (s *modelSite) matches(e *event.Event, where []query.Cond, from, to int64) bool {
@@ -450,9 +494,13 @@ func (m *model) List(_ context.Context, q query.Query) (query.Page, error) {
 func (m *model) Event(_ context.Context, site *query.Site, id string) (*event.Event, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e := m.of(site).byID[id]
-	if e == nil {
+	s := m.of(site)
+	e := s.byID[id]
+	switch {
+	case e == nil:
 		return nil, query.ErrBadCursor
+	case s.deleted[e.Seq]:
+		return nil, query.ErrNotFound
 	}
 	return e, nil
 }

@@ -96,7 +96,7 @@ func (p *pair) fields() {
 	site := &p.site().Site
 	s := p.model.of(site)
 	has := map[string]bool{}
-	for _, e := range s.events {
+	for _, e := range s.living() {
 		for _, m := range e.Context {
 			has[m.Key] = true
 		}
@@ -133,7 +133,7 @@ func (p *pair) fields() {
 		}
 		for _, text := range f.Examples {
 			c := query.Cond{Field: f.Field, Values: []string{text}}
-			if f.Field != "user" && f.Field != "session" && !slices.ContainsFunc(s.events, func(e *event.Event) bool { return s.holds(e, c) }) {
+			if f.Field != "user" && f.Field != "session" && !slices.ContainsFunc(s.living(), func(e *event.Event) bool { return s.holds(e, c) }) {
 				p.Errorf("op %d: no event has %q as %s", p.op, text, f.Field)
 			}
 		}

@@ -9,7 +9,6 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
-	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -33,7 +32,8 @@ func (e *Engine) resolveVisitor(r *Record) {
 		ev.Anonymous = hex.EncodeToString(b[:])
 		return
 	}
-	if who, ok := e.sessionOwners.Get(r.Site.ID, ev.Session); ok {
+	deletions := e.state(r.Site.ID).Deletions()
+	if who, ok := e.sessionOwners.Get(r.Site.ID, deletions, ev.Session); ok {
 		ev.User, ev.Anonymous = who.User, who.Anonymous
 		return
 	}
@@ -47,11 +47,12 @@ func (e *Engine) resolveVisitor(r *Record) {
 	default:
 		ev.Anonymous = first.Anonymous
 	}
-	e.sessionOwners.Put(r.Site.ID, ev.Session, first)
+	e.sessionOwners.Put(r.Site.ID, deletions, ev.Session, first)
 }
 
-// sessionStart returns the first event of a session, or nil if there is none yet. The
-// stored ids cover the rows in runs. Newer rows are searched.
+// sessionStart returns the first event of a session, or nil if there is none yet. Of one that is
+// deleted it returns the ids that other events have. The stored ids cover the rows in runs. Newer
+// rows are searched.
 func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Event, error) {
 	v := e.state(site.ID).View()
 	defer v.Close()
@@ -59,7 +60,7 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 	case err != nil:
 		return nil, err
 	case seq != 0:
-		return v.Event(seq) // nil if it is not published yet
+		return e.FirstOfSession(v, seq) // nil if it is not published yet
 	}
 	clauses := []index.Clause{
 		{Any: []index.Alt{{Field: event.FieldSession, Terms: []string{id}}}}, // usually in no row at all
@@ -76,7 +77,7 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 			return false
 		})
 		if first >= 0 {
-			return table.NewRowReader(p.Get()).Read(first)
+			return e.FirstOfSession(v, p.First()+uint64(first))
 		}
 	}
 	return nil, nil
@@ -85,13 +86,16 @@ func (e *Engine) sessionStart(site *Site, d event.Dialect, id string) (*event.Ev
 // recall completes the outcome of an event that is in the log. In a dialect that returns
 // ids, it also remembers whose a new session is. The outcome of a duplicate describes its
 // original: when that was received and, in a dialect that returns ids, whose it is. If the
-// original cannot be read, the outcome describes the duplicate instead, because the event
-// is stored and the request must be answered.
+// original cannot be read or is deleted, the outcome describes the duplicate instead, because the
+// request must be answered.
 func (e *Engine) recall(s *submitted) {
 	returnsIDs := event.NewestRule(s.event.Dialect).ReturnsIDs
 	if s.outcome.Status != event.Duplicate {
 		if s.begins && returnsIDs && s.imported == nil {
-			e.sessionOwners.Put(s.site.ID, s.outcome.Session, s.event)
+			deletions := s.site.Deletions() // before Hidden, which may have one more
+			if hidden := s.site.Hidden(); hidden == nil || !hidden.Contains(s.outcome.Seq) {
+				e.sessionOwners.Put(s.site.ID, deletions, s.outcome.Session, s.event)
+			}
 		}
 		return
 	}

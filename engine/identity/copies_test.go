@@ -16,14 +16,14 @@ func TestTextsAreCopied(t *testing.T) {
 		for i, user := range []string{"ada", "", "bob"} {
 			r := eventtest.NewRequest()
 			ev := &event.Event{User: r.Text(user + "x")[:len(user)], Anonymous: r.Text("visitor")}
-			o.Put(1, r.Text(fmt.Sprint("session-", i)), ev)
+			o.Put(1, 0, r.Text(fmt.Sprint("session-", i)), ev)
 			r.Over()
 		}
 		for i, want := range []Owner{{"ada", ""}, {"", "visitor"}, {"bob", ""}} {
 			r := eventtest.NewRequest()
-			who, ok := o.Get(1, r.Text(fmt.Sprint("session-", i))) // may move the entry to the younger half
+			who, ok := o.Get(1, 0, r.Text(fmt.Sprint("session-", i))) // may move the entry to the younger half
 			r.Over()
-			again, _ := o.Get(1, fmt.Sprint("session-", i))
+			again, _ := o.Get(1, 0, fmt.Sprint("session-", i))
 			if !ok || who != want || again != want {
 				t.Errorf("session-%d: %v %v, then %v; want %v", i, who, ok, again, want)
 			}

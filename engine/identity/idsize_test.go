@@ -76,13 +76,13 @@ func TestSessionOwnersAreBounded(t *testing.T) {
 		o := NewSessionOwners(most)
 		for n := range 2000 {
 			first := &event.Event{User: strings.Repeat("u", length)}
-			o.Put(1, fmt.Sprintf("%0*d", length, n), first)
+			o.Put(1, 0, fmt.Sprintf("%0*d", length, n), first)
 		}
-		held := o.entries.Len() * ownerBytes(ownerKey{1, strings.Repeat("0", length)}, Owner{User: strings.Repeat("u", length)})
+		held := o.entries.Len() * ownerBytes(ownerKey{1, 0, strings.Repeat("0", length)}, Owner{User: strings.Repeat("u", length)})
 		if held > 2*(most+1000) || held < most {
 			t.Errorf("ids of %d bytes: %d bytes are held, want about %d", length, held, 2*most)
 		}
-		if _, ok := o.Get(1, fmt.Sprintf("%0*d", length, 1999)); !ok {
+		if _, ok := o.Get(1, 0, fmt.Sprintf("%0*d", length, 1999)); !ok {
 			t.Error("the newest owner is forgotten")
 		}
 	}

@@ -40,8 +40,8 @@ type Latest struct {
 // latestOverhead is about how many bytes of memory an entry takes besides its id.
 const latestOverhead = 112
 
-// LatestEvents remembers published events that later ones are decided by. It keeps
-// entries in use. A caller that gets no answer searches the index. It is safe for concurrent use.
+// LatestEvents remembers published events that later ones are decided by. A caller who gets one
+// that was deleted since searches the index. It keeps entries in use. A caller that gets no answer searches the index. It is safe for concurrent use.
 type LatestEvents struct {
 	mu      sync.Mutex
 	entries *cache.TwoGenerations[LatestKey, *Latest]

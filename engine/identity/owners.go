@@ -12,7 +12,7 @@ import (
 )
 
 // Owner is who the first event of a session is from. User is "" for a visitor who is not
-// logged in; otherwise Anonymous is "". The owner of a session never changes.
+// logged in; otherwise Anonymous is "". The owner of a session changes by deletions alone.
 type Owner struct{ User, Anonymous string }
 
 // ownerOverhead is about how many bytes of memory an entry takes besides its texts.
@@ -26,13 +26,14 @@ type SessionOwners struct {
 }
 
 type ownerKey struct {
-	site    uint32
-	session string
+	site      uint32
+	deletions uint64 // of the site, before the first event was read
+	session   string
 }
 
 // NewSessionOwners returns an empty memory that takes about 2×max bytes.
 func NewSessionOwners(max int) *SessionOwners {
-	own := func(k ownerKey) ownerKey { return ownerKey{k.site, strings.Clone(k.session)} }
+	own := func(k ownerKey) ownerKey { return ownerKey{k.site, k.deletions, strings.Clone(k.session)} }
 	return &SessionOwners{entries: cache.NewTwoGenerations(max, ownerBytes, own)}
 }
 
@@ -41,23 +42,24 @@ func ownerBytes(k ownerKey, who Owner) int {
 	return ownerOverhead + len(k.session) + len(who.User) + len(who.Anonymous)
 }
 
-// Get returns who began a session. known is false when the session is not remembered.
-func (o *SessionOwners) Get(site uint32, session string) (who Owner, known bool) {
+// Get returns who began a session. known is false when the session is not remembered, or events
+// of the site were deleted since: deletions is how often that was.
+func (o *SessionOwners) Get(site uint32, deletions uint64, session string) (who Owner, known bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.entries.Get(ownerKey{site, session})
+	return o.entries.Get(ownerKey{site, deletions, session})
 }
 
-// Put remembers the owner of a published session. first is its first event. Put copies the
-// strings.
-func (o *SessionOwners) Put(site uint32, session string, first *event.Event) {
+// Put remembers the owner of a published session. first is its first event, which was not deleted
+// after that many deletions. Put copies the strings.
+func (o *SessionOwners) Put(site uint32, deletions uint64, session string, first *event.Event) {
 	who := Owner{strings.Clone(first.User), ""}
 	if who.User == "" {
 		who.Anonymous = strings.Clone(first.Anonymous)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.entries.Put(ownerKey{site, session}, who)
+	o.entries.Put(ownerKey{site, deletions, session}, who)
 }
 
 // Clear forgets all owners: some of the sessions may be deleted.

@@ -6,11 +6,13 @@ package read
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"sync"
 
 	"cairn/engine/event"
+	"cairn/engine/identity"
 	"cairn/engine/table"
 	"cairn/index"
 
@@ -363,3 +365,32 @@ func (b PersonBegins) First(ord uint64) uint64 { return b.begins.first(ord) }
 
 // Gone reports whether the first row of an ordinal is deleted.
 func (b PersonBegins) Gone(ord uint64) bool { return b.begins != nil && b.begins.gone.has(ord) }
+
+// FirstOfSession returns the event at seq, which begins a session, nil when v does not have it. If
+// it is deleted, it has nothing but its names, and only ids that events have which are left; it is
+// nil when no event of the session is left.
+func (rd *Reader) FirstOfSession(v *table.View, seq uint64) (*event.Event, error) {
+	if ev, err := v.Event(seq); ev != nil || err != nil {
+		return ev, err
+	}
+	ev, err := v.Names(seq)
+	if ev == nil || err != nil || ev.SessionOrd != seq {
+		return nil, err
+	}
+	rows := &view{View: v, budget: rd.budget(context.Background()), reader: rd}
+	if has, err := rows.hasRow([]index.Clause{{Any: []index.Alt{sessionAlt(ev.Session, seq)}}}); !has || err != nil {
+		return nil, err
+	}
+	for kind, id := range map[byte]*string{identity.KindUser: &ev.User, identity.KindAnonymous: &ev.Anonymous} {
+		if *id == "" {
+			continue
+		}
+		if has, err := rows.hasID(kind, *id); err != nil {
+			return nil, err
+		} else if !has {
+			*id = ""
+		}
+	}
+	ev.Previous = ""
+	return ev, nil
+}

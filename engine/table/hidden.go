@@ -28,6 +28,14 @@ func (t *Table) Hidden() *roaring64.Bitmap {
 	return t.hidden
 }
 
+// Deletions returns how often the hidden rows have changed. What somebody remembers of rows is
+// void when it has grown since before they were read.
+func (t *Table) Deletions() uint64 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.deletions
+}
+
 // hiddenRows is the rows of a part whose seqs are in all.
 type hiddenRows struct {
 	all   *roaring64.Bitmap
