@@ -42,6 +42,9 @@ func live(t *testing.T, seed uint64) {
 			}
 			p.ingestRecords(records)
 		}
+		if p.chance(4) {
+			p.delete()
+		}
 		if p.chance(10) {
 			p.reopen()
 		}

@@ -173,11 +173,12 @@ func (p *pair) reopen() {
 	p.open()
 }
 
-// delete deletes the events of a person, those that a filter selects, or those of some days.
+// delete deletes the events of a person, those that a filter selects, those of some days, or one
+// event that begins a session or a person.
 func (p *pair) delete() {
 	site := &p.site().Site
 	d := query.Deletion{Kind: query.DeleteFilter}
-	switch p.IntN(3) {
+	switch p.IntN(5) {
 	case 0:
 		d.Kind = query.DeletePerson
 		d.Where = []query.Cond{{Field: "user", Values: []string{pick(p.generator, p.user(), p.anonymous())}}}
@@ -191,11 +192,31 @@ func (p *pair) delete() {
 		if p.chance(2) {
 			d.From = at.Add(-time.Duration(p.IntN(240)) * time.Minute).UnixMilli()
 		}
-	default:
+	case 2:
 		for len(d.Where) == 0 {
 			d.Where = p.where(p.model, site)
 		}
 		d.From, d.To = p.span()
+	default:
+		s := p.model.of(site)
+		for range 1 + p.IntN(5) {
+			if len(s.events) == 0 {
+				return
+			}
+			e := s.events[p.IntN(len(s.events))]
+			if p.chance(2) && e.SessionOrd != 0 {
+				e = s.events[e.SessionOrd-1]
+			} else if who := s.persons().of[e.Seq-1]; who != nil {
+				e = who.first
+			}
+			d.Where = []query.Cond{{Field: "type", Values: []string{string(e.Type)}}, {Field: "user", Op: query.OpHasNot}}
+			if e.User != "" {
+				d.Where[1] = query.Cond{Field: "user", Values: []string{e.User}}
+			}
+			d.From, d.To = e.Time, e.Time+1
+			p.deleteEvents(site, d)
+		}
+		return
 	}
 	p.deleteEvents(site, d)
 }

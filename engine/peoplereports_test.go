@@ -38,6 +38,9 @@ func peopleReports(t *testing.T, seed uint64) {
 			}
 			p.ingestRecords(p.stories())
 		}
+		if p.chance(4) {
+			p.delete()
+		}
 		if p.chance(10) {
 			p.reopen()
 		}

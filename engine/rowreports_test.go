@@ -37,6 +37,9 @@ func rowReports(t *testing.T, seed uint64) {
 			}
 			p.ingestRecords(p.amounts())
 		}
+		if p.chance(4) {
+			p.delete()
+		}
 		if p.chance(10) {
 			p.reopen()
 		}

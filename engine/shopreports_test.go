@@ -44,6 +44,9 @@ func shopReports(t *testing.T, seed uint64) {
 			}
 			p.ingestRecords(p.sales())
 		}
+		if p.chance(4) {
+			p.delete()
+		}
 		if p.chance(10) {
 			p.reopen()
 		}
