@@ -370,6 +370,11 @@ func (p *pair) counters() {
 
 func (p *pair) sameCounters(e engine.API, q query.CounterQuery) {
 	q.Metrics = p.metrics()
+	p.sameMetrics(e, q)
+}
+
+// sameMetrics is sameCounters for the metrics that the query has.
+func (p *pair) sameMetrics(e engine.API, q query.CounterQuery) {
 	switch q.Sort {
 	case "users":
 		q.Metrics |= query.MetricUsers

@@ -61,8 +61,8 @@ var plan = []room{
 	{dir: "engine/erase", knows: []string{"engine/query", "engine/store", "engine/table", "engine/read", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/report", knows: []string{"engine/read", "engine/cache", "engine/query", "engine/table", "engine/identity", "engine/calendar", "engine/event", "engine/referrer", "index"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/export", knows: []string{"engine/read", "engine/query", "engine/event", "index"}, far: []string{fasthttpModule, tomlModule}},
-	{dir: "engine/check", knows: []string{"engine/calendar", "engine/query", "engine/read", "engine/table", "engine/identity", "engine/store", "engine/records", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
-	{dir: "engine/repair", knows: []string{"engine/query", "engine/records", "engine/store", "engine/table", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine/check", knows: []string{"engine/calendar", "engine/query", "engine/erase", "engine/read", "engine/table", "engine/identity", "engine/store", "engine/records", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine/repair", knows: []string{"engine/query", "engine/erase", "engine/records", "engine/store", "engine/table", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/enrich", knows: []string{"engine/address", "engine/event", "engine/ua", "engine/referrer", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "engine", knows: []string{"engine/cache", "engine/event", "engine/query", "engine/store", "engine/records", "engine/erase", "engine/identity", "engine/table", "engine/read", "engine/report", "engine/export", "engine/check", "engine/repair", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, tomlModule}},
 

@@ -4,12 +4,13 @@
 //
 // # Files
 //
-//	check.go  opens a store and checks all sites
-//	site.go   checks one site: runs, log, ids, sessions, heartbeats
-//	run.go    checks one run on all cores: rows, index, totals
-//	saved.go  reads what sites have saved
-//	links.go  compares the stored links of a site
-//	sizes.go  bytes on the disk, field by field
+//	check.go      opens a store and checks all sites
+//	site.go       checks one site: runs, log, ids, sessions, heartbeats
+//	run.go        checks one run on all cores: rows, index, totals
+//	deletions.go  checks deletions, and the blanks that they have made
+//	saved.go      reads what sites have saved
+//	links.go      compares the stored links of a site
+//	sizes.go      bytes on the disk, field by field
 //
 // It opens a store read-only and changes nothing. Ids that do not fit in memory are in a
 // temporary directory.

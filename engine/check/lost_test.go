@@ -20,7 +20,7 @@ func TestNoIDsOfASiteWithLostEvents(t *testing.T) {
 			links:   &storedLinks{next: func() (seqLink, bool) { return seqLink{}, false }},
 		}
 		s.ids.SetRules(1, event.NewRules(nil))
-		s.event(&event.Event{Seq: 5, Dialect: event.Native, Type: event.Track, Name: "a", Anonymous: "someone", Time: 1})
+		s.event(&event.Event{Seq: 5, Dialect: event.Native, Type: event.Track, Name: "a", Anonymous: "someone", Time: 1}, false)
 		if kept := s.ids.Added(); (kept == 0) != (lost != nil) {
 			t.Errorf("with %v lost, the check keeps %d ids", lost, kept)
 		}

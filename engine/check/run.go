@@ -4,6 +4,7 @@ package check
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"iter"
@@ -85,9 +86,15 @@ func (s *siteCheck) rowsAndTotals(r *index.Run) (sound bool, err error) {
 			return passes == 1 || maphash.String(seed, property)%uint64(passes) == uint64(pass)
 		}
 		var want index.Totals
-		sound, err := s.rows(r, pass == 0, func(ev *event.Event) {
+		sound, err := s.rows(r, pass == 0, func(ev *event.Event, blank bool) {
 			if pass == 0 {
-				s.event(ev)
+				s.event(ev, blank)
+				if !blank && s.deleted.blank != nil && s.deleted.blank.Contains(ev.Seq) {
+					s.problem("event %d: it is deleted, but the run has it still", ev.Seq)
+				}
+			}
+			if blank {
+				return // it counts nothing
 			}
 			ev.Counts(func(property, term string, by int64) bool {
 				if ofPass(property) {
@@ -152,14 +159,15 @@ const chunkRows = 256
 type chunk struct {
 	from, to int
 	events   []*event.Event
-	problem  error // of the row after events
+	blanks   map[*event.Event]bool // those that are blanks; nil = none
+	problem  error                 // of the row after events
 	read     chan struct{}
 }
 
 // rows reads the rows of a run on all cores and calls fn with their events, in order and in
 // the caller's goroutine. With compare, it compares each row with the record that its event
 // gives. sound is false when a row is damaged.
-func (s *siteCheck) rows(r *index.Run, compare bool, fn func(*event.Event)) (sound bool, err error) {
+func (s *siteCheck) rows(r *index.Run, compare bool, fn func(ev *event.Event, blank bool)) (sound bool, err error) {
 	workers := runtime.GOMAXPROCS(0)
 	todo := make(chan *chunk, workers)    // to be read
 	inOrder := make(chan *chunk, workers) // to be taken, in order of rows
@@ -197,7 +205,7 @@ func (s *siteCheck) rows(r *index.Run, compare bool, fn func(*event.Event)) (sou
 		}
 		<-c.read
 		for _, ev := range c.events {
-			fn(ev)
+			fn(ev, c.blanks[ev])
 		}
 		if c.problem != nil {
 			s.problem("run %d: event %d: %v", r.Run, r.First+uint64(c.from+len(c.events)), c.problem)
@@ -235,6 +243,15 @@ func (r *rowChecker) read(c *chunk) {
 			r.body = event.AppendBody(r.body[:0], ev)
 			r.record = event.AppendRecord(r.record[:0], event.HeadOf(ev), r.body)
 			err = r.rows.Same(row, r.record)
+		}
+		if err == nil && r.rows.Blank(row) {
+			if c.blanks == nil {
+				c.blanks = make(map[*event.Event]bool)
+			}
+			c.blanks[ev] = true
+			if text := blank(ev); text != "" && r.compare {
+				err = errors.New(text)
+			}
 		}
 		if err != nil {
 			c.problem = err

@@ -26,6 +26,7 @@ type siteCheck struct {
 	idsUpTo uint64        // the seq up to which ids are stored
 	ids     *identity.IDs // computed from the rows read
 	links   *storedLinks  // those of the rows to come
+	deleted deletions
 }
 
 func (s *siteCheck) problem(format string, args ...any) {
@@ -36,6 +37,13 @@ func (s *siteCheck) check(runs []*index.Run) error {
 	var err error
 	if s.idsUpTo, err = store.IDsUpTo(s.db, s.site); err != nil {
 		return err
+	}
+	s.readDeletions()
+	for _, r := range runs {
+		s.deleted.blanks = s.deleted.blanks || hasBlanks(r)
+	}
+	if s.deleted.blanks && s.deleted.records == 0 {
+		s.problem("some events are blanks, but nothing was deleted")
 	}
 	for _, r := range runs {
 		if err := cmp.Or(s.failed, s.ctx.Err()); err != nil {
@@ -59,6 +67,12 @@ func (s *siteCheck) check(runs []*index.Run) error {
 	s.last = s.lost.Next(s.site, s.last) - 1
 	if whole := s.log(); !whole || s.lost[s.site] != nil {
 		return nil // without all events, the state cannot be compared
+	}
+	if s.deleted.last > s.last {
+		s.problem("a deletion has looked at event %d, but the log ends at event %d", s.deleted.last, s.last)
+	}
+	if s.deleted.blanks {
+		return nil // what deleted events have decided cannot be found out again
 	}
 	return s.compareState()
 }
@@ -106,7 +120,7 @@ func (s *siteCheck) log() (whole bool) {
 				return fmt.Errorf("event %d: %w", seq, err)
 			}
 			ev.Seq = seq
-			s.event(ev)
+			s.event(ev, false)
 			ev.Counts(func(property, term string, by int64) bool {
 				totals.Add(property, ev.Day, term, by)
 				return true
@@ -128,9 +142,13 @@ func (s *siteCheck) log() (whole bool) {
 }
 
 // event repeats what ingest did with the event's ids, and compares the ordinals.
-func (s *siteCheck) event(ev *event.Event) {
+func (s *siteCheck) event(ev *event.Event, blank bool) {
 	if s.lost[s.site] != nil {
 		return // what was decided depends on events that are lost
+	}
+	if s.deleted.blanks {
+		s.sessionOf(ev, blank)
+		return
 	}
 	p, err := s.ids.Replay(s.site, ev.Seq, ev)
 	if err != nil {

@@ -101,7 +101,11 @@ func Each(db pebble.Reader, site uint32, fn func(*Record) error) error {
 	}
 	defer it.Close()
 	for ok := it.First(); ok; {
-		r, left, sum, err := parseHead(it)
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		r, left, sum, err := parseHead(it.Key(), value)
 		if err != nil {
 			return err
 		}
@@ -113,14 +117,11 @@ func Each(db pebble.Reader, site uint32, fn func(*Record) error) error {
 			}
 			seqs, left = append(seqs, piece...), left-1
 		}
-		if left > 0 || xxhash.Sum64(seqs) != sum {
+		if left > 0 {
 			return errDamaged
 		}
-		if len(seqs) > 0 {
-			r.Seqs = roaring64.New()
-			if _, err := r.Seqs.ReadFrom(bytes.NewReader(seqs)); err != nil {
-				return errDamaged
-			}
+		if err := r.parseSeqs(seqs, sum); err != nil {
+			return err
 		}
 		if err := fn(r); err != nil {
 			return err
@@ -129,13 +130,43 @@ func Each(db pebble.Reader, site uint32, fn func(*Record) error) error {
 	return it.Error()
 }
 
-// parseHead reads piece 0 of a record. It returns how many others there are, and their checksum.
-func parseHead(it *pebble.Iterator) (r *Record, pieces int, sum uint64, err error) {
-	key := it.Key()
-	value, err := it.ValueAndErr()
+// Parse reads the record whose piece 0 has a key, from keys and values that are read already.
+// Pieces that it does not have any more may be among them. used has the keys of the others.
+func Parse(key string, all map[string][]byte) (r *Record, used []string, err error) {
+	r, pieces, sum, err := parseHead([]byte(key), all[key])
 	if err != nil {
-		return nil, 0, 0, err
+		return nil, nil, err
 	}
+	used = append(used, key)
+	var seqs []byte
+	for i := range pieces {
+		k := string(binary.BigEndian.AppendUint16([]byte(key[:len(key)-2]), uint16(i+1)))
+		piece, is := all[k]
+		if !is {
+			return nil, nil, errDamaged
+		}
+		used, seqs = append(used, k), append(seqs, piece...)
+	}
+	return r, used, r.parseSeqs(seqs, sum)
+}
+
+// parseSeqs reads the bitmap of a record.
+func (r *Record) parseSeqs(seqs []byte, sum uint64) error {
+	if xxhash.Sum64(seqs) != sum {
+		return errDamaged
+	}
+	if len(seqs) == 0 {
+		return nil
+	}
+	r.Seqs = roaring64.New()
+	if _, err := r.Seqs.ReadFrom(bytes.NewReader(seqs)); err != nil {
+		return errDamaged
+	}
+	return nil
+}
+
+// parseHead reads piece 0 of a record. It returns how many others there are, and their checksum.
+func parseHead(key, value []byte) (r *Record, pieces int, sum uint64, err error) {
 	prefix := len(Key(0, 0)) - 8
 	end := len(value) - 8
 	if len(key) != prefix+10 || binary.BigEndian.Uint16(key[prefix+8:]) != 0 || end < 1 || value[0] != recordVersion || xxhash.Sum64(value[:end]) != binary.LittleEndian.Uint64(value[end:]) {

@@ -124,7 +124,7 @@ func (r *repairer) records() error {
 	var runs []index.Descriptor
 	err := errors.Join(r.readOwn(store.Prefix), r.readOwn(store.PrefixNotes))
 	saved := r.readOwn(store.PrefixSaved)
-	err = errors.Join(err, saved)
+	err = errors.Join(err, saved, r.readOwn(store.PrefixDeletions))
 	bad := r.badSaved()
 	listed := index.Descriptors(r.old.DB, func(d index.Descriptor) error {
 		runs = append(runs, d)
@@ -133,7 +133,7 @@ func (r *repairer) records() error {
 	if damage := errors.Join(err, listed); damage != nil {
 		r.damage("the list of runs or the store's own records: %v", store.Named(damage))
 	}
-	copied := 0
+	copied, deletions := 0, make(map[string][]byte)
 	var spare []index.Descriptor
 	if err := store.SpareRecords(r.fs, r.dir, func(key, value []byte) error {
 		if (key[0] == store.Prefix || key[0] == store.PrefixNotes) && r.own[string(key)] == nil {
@@ -144,6 +144,9 @@ func (r *repairer) records() error {
 			r.own[string(key)] = slices.Clone(value)
 			copied++
 		}
+		if key[0] == store.PrefixDeletions {
+			deletions[string(key)] = slices.Clone(value)
+		}
 		if d, err := index.ParseDescriptor(key, value); key[0] == index.PrefixDescriptor && err == nil {
 			spare = append(spare, d)
 		}
@@ -152,7 +155,7 @@ func (r *repairer) records() error {
 		return err
 	}
 	runs, more := r.withSpare(runs, spare)
-	copied += more
+	copied += more + r.deletions(deletions)
 	if copied > 0 {
 		r.report.Notes = append(r.report.Notes, fmt.Sprintf("%d records were taken from %s", copied, store.SpareName))
 	}

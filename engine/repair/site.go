@@ -121,6 +121,9 @@ func (s *siteRepair) copyRun(d index.Descriptor) error {
 			if err != nil {
 				return err // its checksum is right
 			}
+			if rows.Blank(row) && !isName(ev) {
+				continue
+			}
 			if err := s.learn(ev); err != nil {
 				return err
 			}
@@ -174,11 +177,16 @@ func (s *siteRepair) rows(d index.Descriptor) error {
 			rows = nil
 			continue
 		}
-		if err := s.add(d.First+uint64(row), ev, s.record); err != nil {
+		if err := s.add(d.First+uint64(row), ev, s.record, rows.Blank(row)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// isName reports whether a blank names a person or a session.
+func isName(ev *event.Event) bool {
+	return ev.User != "" || ev.Anonymous != "" || ev.Previous != "" || ev.Session != ""
 }
 
 // log saves the rows that are only in the log.
@@ -199,7 +207,7 @@ func (s *siteRepair) log() error {
 				return nil
 			}
 			ev.Seq = seq
-			failed = s.add(seq, ev, record)
+			failed = s.add(seq, ev, record, false)
 			return failed
 		})
 		if failed == nil && err != nil {
@@ -213,8 +221,9 @@ func (s *siteRepair) log() error {
 	return err
 }
 
-// add saves one event in a new run. Its seq is above those of all events saved so far.
-func (s *siteRepair) add(seq uint64, ev *event.Event, record []byte) error {
+// add saves one event in a new run, or what is left of a blank. Its seq is above those of all events
+// saved so far.
+func (s *siteRepair) add(seq uint64, ev *event.Event, record []byte, blank bool) error {
 	if seq != s.last+1 || s.open != nil && s.open.MemPart() != nil && (s.open.MemPart().Rows() >= runRows || s.open.MemPart().Bytes() >= runBytes) {
 		if err := s.seal(); err != nil {
 			return err
@@ -226,14 +235,20 @@ func (s *siteRepair) add(seq uint64, ev *event.Event, record []byte) error {
 	if s.db == nil {
 		return nil
 	}
-	if err := s.learn(ev); err != nil {
-		return err
+	if !blank || isName(ev) {
+		if err := s.learn(ev); err != nil {
+			return err
+		}
 	}
 	if s.open == nil {
 		s.open = table.New(s.site, nil)
 	}
 	if _, err := s.open.Append(seq, [][]byte{record}, &s.rest); err != nil {
 		return err
+	}
+	if blank {
+		s.open.MakeBlank()
+		return nil
 	}
 	ev.Counts(func(property, term string, by int64) bool {
 		s.totals.Add(property, ev.Day, term, by)

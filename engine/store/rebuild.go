@@ -32,7 +32,7 @@ import (
 //	with a list in which all tables are side by side.
 //	Blocks of the log never change either. Those that were trimmed come back, but a run has
 //	their events, and a repair takes each seq once.
-//	Of the store's records, notes, descriptors and heartbeats the version with the highest
+//	Of the store's records, notes, descriptors, deletions and heartbeats the version with the highest
 //	sequence number is the newest. Pebble drops the number (it becomes 0) in the lowest level.
 //	Ids and links are not read. A repair computes them from the events.
 type rebuilder struct {
@@ -98,7 +98,7 @@ func (s *Salvaged) rebuild(fs vfs.FS, dir string) (err error) {
 }
 
 // copied are the prefixes of the keys that are read from tables and logs.
-var copied = []byte{Prefix, wal.PrefixBlock, index.PrefixDescriptor, PrefixIDsUpTo, PrefixHeartbeats, PrefixNotes}
+var copied = []byte{Prefix, wal.PrefixBlock, index.PrefixDescriptor, PrefixIDsUpTo, PrefixHeartbeats, PrefixDeletions, PrefixNotes}
 
 // table reads a table, and adds it to the new list.
 func (r *rebuilder) table(name string) error {
@@ -227,7 +227,7 @@ func (r *rebuilder) take(v version, kind pebble.InternalKeyKind, key, value []by
 		v.value = append([]byte{}, value...)
 	case pebble.InternalKeyKindDelete, pebble.InternalKeyKindDeleteSized, pebble.InternalKeyKindSingleDelete:
 	default:
-		return nil // ranges are deleted of blocks and of runs alone
+		return nil // ranges are deleted of blocks, of runs and of deletions, which say how many pieces they have
 	}
 	switch key[0] {
 	case wal.PrefixBlock:

@@ -44,14 +44,21 @@ func (r *RowReader) Shown() {
 func newFieldReader(p index.Part, fields []string) *RowReader {
 	r := &RowReader{part: p}
 	for _, f := range fields {
-		if c := p.Column(f); c != nil {
+		if c := p.Column(f); c != nil && f != index.FieldGone {
 			r.columns = append(r.columns, rowColumn{f, c, c.Codes()})
 		}
 	}
 	return r
 }
 
-// Read returns the event of a row, without its site and public id.
+// Blank reports whether a row is a blank.
+func (r *RowReader) Blank(row int) bool {
+	blanks := r.part.Column(index.FieldGone)
+	return blanks != nil && blanks.Codes().At(row) != 0
+}
+
+// Read returns the event of a row, without its site and public id. Of a blank it returns what the
+// blank has kept.
 func (r *RowReader) Read(row int) (*event.Event, error) {
 	e := new(event.Event)
 	r.Bytes = 0

@@ -92,6 +92,14 @@ func (t *Table) append(first uint64, records [][]byte, own bool, rest *Overflow)
 	return grown + t.open.Bytes() - before, nil
 }
 
+// MakeBlank makes a blank of the row that was appended last. A repair does that with what is left
+// of one.
+func (t *Table) MakeBlank() {
+	t.open.Lock()
+	defer t.open.Unlock()
+	t.open.Set([]byte(index.FieldGone), event.AppendCell(nil, event.Boolean(true)))
+}
+
 // Publish shows the appended rows, up to the event at last.
 func (t *Table) Publish(last uint64) {
 	t.mu.Lock()

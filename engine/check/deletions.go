@@ -1,0 +1,85 @@
+// The check of deletions: their records, and the blanks that they have made.
+
+package check
+
+import (
+	"fmt"
+
+	"cairn/engine/erase"
+	"cairn/engine/event"
+	"cairn/engine/identity"
+	"cairn/engine/query"
+	"cairn/index"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+)
+
+// deletions is what a site has deleted.
+type deletions struct {
+	records int
+	last    uint64            // the newest seq that one of them hides or has looked at
+	blank   *roaring64.Bitmap // seqs that no run has any more but as blanks; nil = none are known
+
+	blanks bool            // some run has blanks
+	begun  identity.OrdSet // sessions whose first rows were read, blank or not; only with blanks
+}
+
+// readDeletions reads the records.
+func (s *siteCheck) readDeletions() {
+	err := erase.Each(s.db, s.site, func(r *erase.Record) error {
+		d := &s.deleted
+		d.records++
+		d.last = max(d.last, r.UpTo)
+		if r.Seqs == nil || r.Seqs.IsEmpty() {
+			if r.State != query.DeletionDone {
+				s.problem("deletion %d: it is %s, but it does not say which events it deletes", r.ID, r.State)
+			}
+			return nil
+		}
+		if n := r.Seqs.GetCardinality(); n != r.Rows || r.Seqs.Minimum() == 0 || r.Seqs.Maximum() > r.UpTo {
+			s.problem("deletion %d: it deletes %d events up to %d, but names %d up to %d", r.ID, r.Rows, r.UpTo, n, r.Seqs.Maximum())
+		}
+		if r.State != query.DeletionHidden {
+			if d.blank == nil {
+				d.blank = roaring64.New()
+			}
+			d.blank.Or(r.Seqs)
+		}
+		return nil
+	})
+	if err != nil {
+		s.problem("%v", err)
+	}
+}
+
+// hasBlanks reports whether a run has blanks.
+func hasBlanks(r *index.Run) bool { return r.Part().Column(index.FieldGone) != nil }
+
+// blank checks what a blank has kept. It returns a text when that is too much.
+func blank(ev *event.Event) string {
+	kept := event.Event{Dialect: ev.Dialect, Session: ev.Session, User: ev.User, Anonymous: ev.Anonymous, Previous: ev.Previous, MessageID: ev.MessageID,
+		Seq: ev.Seq, Time: ev.Time, Received: ev.Received, Day: ev.Day, PersonOrd: ev.PersonOrd, SessionOrd: ev.SessionOrd,
+		Uncounted: ev.Uncounted, Late: ev.Late, SessionSent: ev.SessionSent}
+	if ev.Previous != "" {
+		kept.Type = event.Alias
+	}
+	a, b := event.AppendBody(nil, ev), event.AppendBody(nil, &kept)
+	switch {
+	case string(a) != string(b):
+		return "it is deleted, but has more than what names a person or a session"
+	case (ev.PersonOrd != 0 || ev.SessionOrd != 0) && ev.SessionOrd != ev.Seq && ev.User == "" && ev.Anonymous == "" && ev.Previous == "" && ev.PersonOrd != ev.Seq:
+		return fmt.Sprintf("it is deleted and names nobody, but has the person %d and the session %d", ev.PersonOrd, ev.SessionOrd)
+	}
+	return ""
+}
+
+// sessionOf checks, in a site with blanks, that the session of a row begins with a row that has
+// kept its name. Nothing else of what was decided can be found out again without all rows.
+func (s *siteCheck) sessionOf(ev *event.Event, blank bool) {
+	d := &s.deleted
+	if ev.SessionOrd == ev.Seq {
+		d.begun.Add(ev.Seq)
+	} else if !blank && ev.SessionOrd != 0 && !d.begun.Has(ev.SessionOrd) {
+		s.problem("event %d: its session is that of event %d, which begins none", ev.Seq, ev.SessionOrd)
+	}
+}
