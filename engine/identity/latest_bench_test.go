@@ -48,8 +48,8 @@ func BenchmarkSessionOwners(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				id := ids[i*7919%len(ids)]
-				if _, known := o.Get(1, id); !known {
-					o.Put(1, id, first)
+				if _, known := o.Get(1, 0, id); !known {
+					o.Put(1, 0, id, first)
 				}
 			}
 		})
