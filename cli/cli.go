@@ -39,6 +39,7 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 		{"keys", "[flags]", "print the keys of every site and commands to try them", printKeys},
 		{"dashboard", "[flags]", "print a link that opens the dashboard of the running server", openDashboard},
 		{"export", "[flags] [FILTER]", "write the events of a site to a file: NDJSON, CSV or Parquet", exportEvents},
+		{"import", "[flags] FILE...", "send what other tools have recorded to the running server", cmdImport},
 		{"snapshot", "[flags]", "make a snapshot of the running server's data", snapshot},
 		{"restore", "SNAPSHOT DATA_DIR", "make a data directory from a snapshot", restore},
 		{"check", "DATA_DIR|SNAPSHOT", "verify a store: recount its index and counters", checkStore},
@@ -90,7 +91,7 @@ func printUsage(w io.Writer) {
 	for _, c := range commands {
 		fmt.Fprintf(w, "  %-9s %-18s %s\n", c.name, c.args, c.summary)
 	}
-	fmt.Fprint(w, "\n\"cairn COMMAND -h\" prints the flags of a command.\nExit codes: 0 success, 1 failure, 2 wrong usage, 70 the store can no longer accept writes.\n")
+	fmt.Fprint(w, "\n\"cairn COMMAND -h\" prints the flags of a command.\nExit codes: 0 success, 1 failure, 2 wrong usage, 3 an import refused records, 70 the store can no longer accept writes.\n")
 }
 
 func help(args []string, stdout, stderr io.Writer) int {

@@ -17,6 +17,7 @@
 //	            exportperson.go has what is no list of events
 //	dashboard.go
 //	            links that open the dashboard
+//	import.go   imports what other tools have recorded
 //	repair.go keys.go geo.go bench.go
 //	            the commands of these names
 //	directory_unix.go directory_other.go umask.go

@@ -82,7 +82,9 @@ var plan = []room{
 	{dir: "cli/config", knows: []string{"engine", "engine/query", "engine/enrich", "http", "http/*", "http/dialect", "http/matomo", "http/openpanel"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, away: []string{tomlModule}},
-	{dir: "cli", knows: []string{"cli/config", "cli/bench", "engine", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
+	// It reads Segment's messages by the dialect's own rules, and knows robots as the engine does.
+	{dir: "cli/importer", knows: []string{"engine/event", "engine/ua", "http/dialect", "http/*"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
 	{dir: "cli/e2e", tests: []string{"cli", "cli/config", "cli/bench", "engine", "engine/check", "engine/enrich", "engine/query", "engine/event", "geo", "geo/geotest", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}},
 }
