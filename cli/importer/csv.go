@@ -25,10 +25,11 @@ type csvRecords struct {
 	escapes bool // TSV of a database
 	columns []string
 	targets []target
-	strip   bool // a quote before what a spreadsheet would calculate is taken off, see unguard
+	own     bool // cairn has written it: see unguard, and an empty text stands in quotes
 
 	record []byte
 	cells  []string // of the record
+	quoted []bool   // of each cell, whether it stood in quotes
 	arena  []byte   // cells that are not in the record as they are
 	at     int      // how far the record is read
 	open   int      // where the open cell begins in arena
@@ -90,10 +91,10 @@ func (r *csvRecords) next(b *builder) (raw []byte, line int, err error) {
 		return r.record, line, refusal{fmt.Sprintf("has %d cells and the header has %d", len(r.cells), len(r.targets))}
 	}
 	for i, cell := range r.cells {
-		if r.strip {
+		if r.own {
 			cell = unguard(cell)
 		}
-		if cell != "" {
+		if cell != "" || r.own && r.quoted[i] {
 			b.put(r.targets[i], r.columns[i], event.Str(cell))
 		}
 	}
@@ -103,6 +104,9 @@ func (r *csvRecords) next(b *builder) (raw []byte, line int, err error) {
 // more adds lines to a record until its last cell is closed.
 func (r *csvRecords) more() error {
 	for {
+		if r.lines.cr {
+			r.record = append(r.record, '\r')
+		}
 		text, _, err := r.lines.next()
 		if errors.Is(err, io.EOF) {
 			return errors.New("a quote is opened here and never closed")
@@ -114,16 +118,16 @@ func (r *csvRecords) more() error {
 			return fmt.Errorf("the record is longer than %d MiB; is a quote missing?", lineBytesMax>>20)
 		}
 		r.record = append(append(r.record, '\n'), text...)
-		if r.quoted() && r.plain() {
+		if r.inQuotes() && r.plain() {
 			return nil
 		}
 	}
 }
 
-// split splits the record into cells. It is false if the last cell is not closed: quoted then
+// split splits the record into cells. It is false if the last cell is not closed: inQuotes then
 // goes on where it stopped, when the record has grown.
 func (r *csvRecords) split() bool {
-	r.cells, r.arena, r.at = r.cells[:0], slices.Grow(r.arena[:0], len(r.record)), 0
+	r.cells, r.quoted, r.arena, r.at = r.cells[:0], r.quoted[:0], slices.Grow(r.arena[:0], len(r.record)), 0
 	return r.plain()
 }
 
@@ -134,20 +138,20 @@ func (r *csvRecords) plain() bool {
 		if len(rest) > 0 && rest[0] == '"' {
 			r.at++
 			r.open = len(r.arena)
-			if !r.quoted() {
+			if !r.inQuotes() {
 				return false
 			}
 			continue
 		}
 		cell, _, _ := bytes.Cut(rest, []byte{r.comma})
-		r.cells = append(r.cells, alias(cell))
+		r.cells, r.quoted = append(r.cells, alias(cell)), append(r.quoted, false)
 		r.at += len(cell) + 1
 	}
 	return true
 }
 
-// quoted reads the rest of a quoted cell from r.at, and the comma after it.
-func (r *csvRecords) quoted() bool {
+// inQuotes reads the rest of a quoted cell from r.at, and the comma after it.
+func (r *csvRecords) inQuotes() bool {
 	for {
 		rest := r.record[r.at:]
 		end := bytes.IndexByte(rest, '"')
@@ -159,7 +163,7 @@ func (r *csvRecords) quoted() bool {
 		r.arena = append(r.arena, rest[:end]...)
 		r.at += end + 1
 		if rest = rest[end+1:]; len(rest) == 0 || rest[0] == r.comma {
-			r.cells = append(r.cells, alias(r.arena[r.open:]))
+			r.cells, r.quoted = append(r.cells, alias(r.arena[r.open:])), append(r.quoted, true)
 			r.at++
 			return true
 		}

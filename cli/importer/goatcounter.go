@@ -36,6 +36,10 @@ var goatcounter = &preset{
 		}
 		for _, from := range [...][3]string{{"browser", "browser", "browser_version"}, {"system", "os", "os_version"}} {
 			name, version := splitVersion(b.text(from[0]))
+			if strings.Contains(name, "/") { // version 1 has the whole agent
+				b.from("", b.text(from[0]), "")
+				continue
+			}
 			b.contextText(from[1], name)
 			b.contextText(from[2], version)
 		}
@@ -56,7 +60,9 @@ var goatcounter = &preset{
 		country, region, _ := strings.Cut(b.text("location"), "-")
 		b.contextText("country", country)
 		b.contextText("region", region)
-		b.from("", b.text("agent"), "")
+		if agent := b.text("agent"); agent != "" {
+			b.from("", agent, "")
+		}
 		return nil
 	},
 }

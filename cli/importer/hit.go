@@ -15,7 +15,7 @@ import (
 // and who the visitor is.
 
 // accessLog is the preset of all access logs. Its columns are the fields of a hit.
-var accessLog = &preset{name: "log", about: "access logs: combined, common, with a virtual host in front, Caddy, W3C and IIS, CloudFront", shapes: shapeLog, needs: []string{"(an access log)"}}
+var accessLog = &preset{name: "log", about: "access logs: combined, common, with a virtual host in front, Caddy, W3C and IIS, CloudFront", shapes: shapeLog, needs: []string{"the lines of one"}}
 
 // hit is one line of an access log. Its texts alias the line.
 type hit struct {

@@ -355,7 +355,7 @@ func (r *reader) open(m *member, l *look) (*preset, records, error) {
 	}
 	records, err := newCSV(m, l.columns, l.comma, t)
 	if err == nil {
-		records.strip = p.own
+		records.own = p.own && !records.escapes
 	}
 	return p, records, err
 }

@@ -28,7 +28,8 @@ func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) 
 type lines struct {
 	in   *bufio.Reader
 	long []byte
-	n    int // number of the last line, from 1
+	n    int  // number of the last line, from 1
+	cr   bool // the last line ended in CR LF
 }
 
 var utf8BOM = []byte("\xef\xbb\xbf")
@@ -63,7 +64,8 @@ func (l *lines) next() (line []byte, ended bool, err error) {
 	if n := len(part); n > 0 && part[n-1] == '\n' {
 		ended, part = true, part[:n-1]
 	}
-	return bytes.TrimSuffix(part, []byte("\r")), ended, nil
+	line, l.cr = bytes.CutSuffix(part, []byte("\r"))
+	return line, ended, nil
 }
 
 // elements reads the objects of a JSON text: of an array, or one after the other.

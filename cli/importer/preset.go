@@ -271,7 +271,7 @@ func recognise(l *look, name string, mapped *userMap) (*preset, error) {
 	}
 	if name == "" {
 		for _, p := range presets() {
-			if p.fits(l) && len(p.missing(l.lower)) == 0 {
+			if p.fits(l) && (l.log != nil || len(p.missing(l.lower)) == 0) {
 				return p, nil
 			}
 		}
@@ -280,7 +280,7 @@ func recognise(l *look, name string, mapped *userMap) (*preset, error) {
 	var first error
 	for _, p := range byName(name) {
 		missing := p.missing(l.lower)
-		if p.fits(l) && len(missing) == 0 || p.shapes&shapeLog != 0 && !l.json {
+		if p.fits(l) && len(missing) == 0 || l.log != nil && p.shapes&shapeLog != 0 {
 			return p, nil
 		}
 		if first == nil || p.fits(l) {
