@@ -3,6 +3,7 @@ package importer
 import (
 	"archive/zip"
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +56,8 @@ type member struct {
 	path string // of the file on the disk, "" for the standard input
 	in   *bufio.Reader
 	head []byte // the first whole lines, of a log that grows; nil = in can be peeked
+	// packed says that a container is around it, which may be broken anywhere.
+	packed bool
 }
 
 // base is the last part of a member's name without the endings of containers.
@@ -109,6 +112,28 @@ func openFile(name string, stdin io.Reader, read *int64, each func(*member) erro
 	return unpack(&member{name: name, path: name, in: bufio.NewReaderSize(counter{f, read}, readerBytes)}, f, read, 0, each)
 }
 
+// verify reads a file through if it is a container. Their checksums stand at the end, so what a
+// broken one gives is only known to be wrong when it has been read.
+func verify(name string) error {
+	n := int64(0)
+	buf := make([]byte, readerBytes)
+	return openFile(name, nil, &n, func(m *member) error {
+		if !m.packed {
+			return nil
+		}
+		for line := 1; ; {
+			n, err := m.in.Read(buf)
+			line += bytes.Count(buf[:n], []byte("\n"))
+			if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+				return nil
+			}
+			if err != nil {
+				return &FileError{m.name, line, fmt.Errorf("the container is broken or cut, and nothing of it is imported: %w", err)}
+			}
+		}
+	})
+}
+
 // readerBytes is the size of the buffers of readers.
 const readerBytes = 64 << 10
 
@@ -155,7 +180,7 @@ func unpack(m *member, f *os.File, read *int64, depth int, each func(*member) er
 		defer z.Close()
 		plain = z
 	}
-	inner := &member{name: m.name, path: m.path, in: bufio.NewReaderSize(&inflated{r: plain, packed: packed}, readerBytes)}
+	inner := &member{name: m.name, path: m.path, packed: true, in: bufio.NewReaderSize(&inflated{r: plain, packed: packed}, readerBytes)}
 	return unpack(inner, nil, read, depth+1, each)
 }
 
@@ -211,6 +236,6 @@ func unzipOne(m *member, file *zip.File, read *int64, depth int, each func(*memb
 	size := int64(file.CompressedSize64) + readerBytes
 	plain := &inflated{r: r, packed: func() int64 { return size }}
 	own := int64(0) // what is read of the member
-	inner := &member{name: name, path: m.path, in: bufio.NewReaderSize(counter{plain, &own}, readerBytes)}
+	inner := &member{name: name, path: m.path, packed: true, in: bufio.NewReaderSize(counter{plain, &own}, readerBytes)}
 	return unpack(inner, nil, &own, depth+1, each)
 }

@@ -45,11 +45,11 @@ type tail struct {
 
 // follow calls each with the file and with every one that takes its place, until the context ends.
 // idle is called when nothing more is there for a while.
-func follow(ctx context.Context, path string, idle func() error, each func(*member) error) error {
-	return followWith(ctx, path, idle, each, pollEvery, drainFor)
-}
-
-func followWith(ctx context.Context, path string, idle func() error, each func(*member) error, poll, drain time.Duration) error {
+// poll and drain are pollEvery and drainFor if they are 0.
+func follow(ctx context.Context, path string, poll, drain time.Duration, idle func() error, each func(*member) error) error {
+	if poll == 0 {
+		poll, drain = pollEvery, drainFor
+	}
 	for first := true; ; first = false {
 		f, err := os.Open(path)
 		if errors.Is(err, fs.ErrNotExist) && !first { // between a rename and the new file
@@ -107,6 +107,9 @@ func (t *tail) Read(p []byte) (int, error) {
 		if err := t.ctx.Err(); err != nil {
 			return 0, err
 		}
+		if t.truncated() { // before it is read: it may have grown beyond offset again
+			return 0, io.EOF
+		}
 		n, err := t.f.Read(p)
 		if n > 0 {
 			t.offset += int64(n)
@@ -144,9 +147,8 @@ func (t *tail) remember(p []byte) {
 	}
 }
 
-// rotated reports whether the file ends here: it was truncated, or another one has its name and
-// nobody writes to this one any more.
-func (t *tail) rotated() bool {
+// truncated reports whether the file is not the one any more that was read as far as offset.
+func (t *tail) truncated() bool {
 	info, err := t.f.Stat()
 	if err != nil {
 		return false
@@ -154,12 +156,16 @@ func (t *tail) rotated() bool {
 	if info.Size() < t.offset {
 		return true
 	}
-	if len(t.last) > 0 {
-		var buf [lastBytes]byte
-		n, err := t.f.ReadAt(buf[:len(t.last)], t.offset-int64(len(t.last)))
-		if err == nil && !bytes.Equal(buf[:n], t.last) {
-			return true
-		}
+	var buf [lastBytes]byte
+	n, err := t.f.ReadAt(buf[:len(t.last)], t.offset-int64(len(t.last)))
+	return err == nil && !bytes.Equal(buf[:n], t.last)
+}
+
+// rotated reports whether another file has the name and nobody writes to this one any more.
+func (t *tail) rotated() bool {
+	info, err := t.f.Stat()
+	if err != nil {
+		return false
 	}
 	named, err := os.Stat(t.path)
 	if err != nil || os.SameFile(info, named) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"cairn/engine/event"
 	"cairn/engine/ua"
@@ -41,7 +42,9 @@ type Options struct {
 	Secret   string // makes the ids of visitors of access logs
 
 	// Progress, unless it is nil, is called after each batch, by the goroutine of Run.
-	Progress func(p Progress)
+	Progress    func(p Progress)
+	poll, drain time.Duration // of follow; 0 = pollEvery and drainFor
+
 	// Notice, unless it is nil, is told what the operator should know while the import runs.
 	Notice func(text string)
 }
@@ -311,12 +314,18 @@ func (r *reader) order() error {
 func (r *reader) all() error {
 	for i, name := range r.o.Files {
 		if r.o.Follow && i == len(r.o.Files)-1 {
-			return follow(r.ctx, name, r.flush, func(m *member) error { return r.member(m, nil) })
+			return follow(r.ctx, name, r.o.poll, r.o.drain, r.flush, func(m *member) error { return r.member(m, nil) })
 		}
 		if isBeside(name) {
 			continue
 		}
-		err := openFile(name, r.o.Stdin, &r.done, func(m *member) error { return r.member(m, nil) })
+		var err error
+		if name != "-" {
+			err = verify(name)
+		}
+		if err == nil {
+			err = openFile(name, r.o.Stdin, &r.done, func(m *member) error { return r.member(m, nil) })
+		}
 		var path *fs.PathError
 		if err != nil && !errors.As(err, &path) {
 			return err
