@@ -140,8 +140,8 @@ const readerBytes = 64 << 10
 // unpack calls each with m, or with what m holds. f is the file that m is, nil if it is none.
 func unpack(m *member, f *os.File, read *int64, depth int, each func(*member) error) error {
 	begin, err := m.in.Peek(4)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return &FileError{m.name, 0, err}
+	if err != nil && (!errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return &FileError{m.name, min(depth, 1), err}
 	}
 	kind := ""
 	switch head := string(begin); {
