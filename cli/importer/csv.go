@@ -162,15 +162,17 @@ func (r *csvRecords) inQuotes() bool {
 		}
 		r.arena = append(r.arena, rest[:end]...)
 		r.at += end + 1
-		if rest = rest[end+1:]; len(rest) == 0 || rest[0] == r.comma {
-			r.cells, r.quoted = append(r.cells, alias(r.arena[r.open:])), append(r.quoted, true)
+		if rest = rest[end+1:]; len(rest) > 0 && rest[0] == '"' {
+			r.arena = append(r.arena, '"')
 			r.at++
-			return true
+			continue
 		}
-		r.arena = append(r.arena, '"') // doubled, or alone where it should be
-		if rest[0] == '"' {
-			r.at++
-		}
+		// What stands between the quote and the comma should not be there; it is kept.
+		tail, _, _ := bytes.Cut(rest, []byte{r.comma})
+		r.arena = append(r.arena, tail...)
+		r.at += len(tail) + 1
+		r.cells, r.quoted = append(r.cells, alias(r.arena[r.open:])), append(r.quoted, true)
+		return true
 	}
 }
 
