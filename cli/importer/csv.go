@@ -25,7 +25,7 @@ type csvRecords struct {
 	escapes bool // TSV of a database
 	columns []string
 	targets []target
-	own     bool // cairn has written it: see unguard, and an empty text stands in quotes
+	own     bool // cairn has written it: see event.Fused, and an empty text stands in quotes
 
 	record []byte
 	cells  []string // of the record
@@ -92,7 +92,7 @@ func (r *csvRecords) next(b *builder) (raw []byte, line int, err error) {
 	}
 	for i, cell := range r.cells {
 		if r.own {
-			cell = unguard(cell)
+			cell = event.Fused(cell)
 		}
 		if cell != "" || r.own && r.quoted[i] {
 			b.put(r.targets[i], r.columns[i], event.Str(cell))
@@ -210,16 +210,4 @@ func (r *csvRecords) splitEscaped() {
 		}
 		r.cells = append(r.cells, alias(r.arena[at:]))
 	}
-}
-
-// unguard takes off the quote that cairn's export writes before a text that a spreadsheet would
-// calculate: one that begins with any number of quotes and then one of = + - @ tab CR.
-func unguard(s string) string {
-	if s == "" || s[0] != '\'' {
-		return s
-	}
-	if rest := strings.TrimLeft(s, "'"); rest != "" && strings.IndexByte("=+-@\t\r", rest[0]) >= 0 {
-		return s[1:]
-	}
-	return s
 }

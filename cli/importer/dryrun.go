@@ -31,6 +31,8 @@ type checker struct {
 	o      *Options
 	sum    *Summary
 	parser event.Parser
+	record event.Record
+	said   event.Import
 }
 
 func (c *checker) take(_ context.Context, b *batch) error {
@@ -61,28 +63,14 @@ func (c *checker) take(_ context.Context, b *batch) error {
 	return c.sum.settle(b, c.o.Rejected)
 }
 
-// importFields are members that the server takes with an import alone.
-var importFields = map[string]bool{"session_of": true, "heartbeat": true, "source": true, "uncounted": true}
-
 // judge parses an event as the server does.
 func (c *checker) judge(line []byte) (*event.Event, error) {
 	c.parser.Reset()
-	o, err := c.parser.Object(line, jsonLimits)
-	if err != nil {
+	if err := c.parser.Import(line, time.Now().UnixMilli(), &c.record, &c.said); err != nil {
 		return nil, err
 	}
-	kept := make(event.Object, 0, len(o))
-	for _, m := range o {
-		if !importFields[m.Key] {
-			kept = append(kept, m)
-		}
-	}
-	var e event.Event
-	if err := c.parser.Event(event.AppendObject(nil, kept), &e); err != nil {
-		return nil, err
-	}
-	if bad := event.Validate(&e); bad != nil {
+	if bad := event.Validate(&c.record.Event); bad != nil {
 		return nil, bad
 	}
-	return &e, nil
+	return &c.record.Event, nil
 }
