@@ -36,6 +36,7 @@ var cairnCSV = &preset{
 // country alone, extra.tag. Any other is a property.
 func finishCairnCSV(b *builder) error {
 	for _, m := range b.vars {
+		m.Value = b.opened(m.Value)
 		kind, key, dotted := strings.Cut(m.Key, ".")
 		lower := strings.ToLower(m.Key)
 		switch {
@@ -61,16 +62,22 @@ func finishCairnCSV(b *builder) error {
 	return nil
 }
 
+// opened is the array or object that a text holds, else the text.
+func (b *builder) opened(v event.Value) event.Value {
+	if v.Kind == event.String && v.Text != "" && (v.Text[0] == '[' || v.Text[0] == '{') {
+		if inner, err := b.parser.Value([]byte(v.Text), jsonLimits); err == nil {
+			return inner
+		}
+	}
+	return v
+}
+
 // spreadGroups reads an array in a text, or one group.
 func (b *builder) spreadGroups(v event.Value) {
-	text := textOf(v)
-	if !strings.HasPrefix(text, "[") {
-		if text != "" {
-			b.Groups = append(b.Groups, text)
-		}
-		return
+	if text := textOf(v); text != "" {
+		b.Groups = append(b.Groups, text)
 	}
-	for _, one := range b.array(event.Str(text)) {
+	for _, one := range b.array(v) {
 		if s := textOf(one); s != "" {
 			b.Groups = append(b.Groups, s)
 		}
