@@ -24,6 +24,7 @@
 // Screens:
 //
 //	overview.go, goals.go  the first screen, and what its conversions are of
+//	properties.go the panel of properties
 //	pages.go      all pages, and one with what comes before and after it
 //	events.go, facets.go   the list of events, and the fields beside it
 //	event.go               one event
