@@ -69,6 +69,10 @@ type Options struct {
 	MergeRows int // events of a run that is not merged any more; 0 = 80 × SealRows
 }
 
+// QueryTimeDefault is the time limit of one query unless Options have another. Tests of the whole
+// binary shorten it.
+var QueryTimeDefault = 10 * time.Second
+
 // SitesOf returns a value for Options.Sites if the sites never change.
 func SitesOf(sites ...*Site) func() []*Site { return func() []*Site { return sites } }
 
@@ -89,7 +93,7 @@ func (o Options) withDefaults() Options {
 		o.Purge = 24 * time.Hour
 	}
 	if o.QueryTime == 0 {
-		o.QueryTime = 10 * time.Second
+		o.QueryTime = QueryTimeDefault
 	}
 	if o.Sites == nil {
 		o.Sites = SitesOf()

@@ -30,6 +30,7 @@ import (
 
 	"cairn/cli"
 	"cairn/cli/bench"
+	"cairn/engine"
 	"cairn/engine/event"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -45,8 +46,16 @@ const top = "../.."
 // nothing can point into it unnoticed.
 func TestMain(m *testing.M) {
 	event.Poisoned = true
-	testscript.Main(waiting{m}, map[string]func(){"cairn": func() { cli.Main("0.0.0-test") }})
+	testscript.Main(waiting{m}, map[string]func(){"cairn": func() {
+		if limit, err := time.ParseDuration(os.Getenv(queryTimeEnv)); err == nil {
+			engine.QueryTimeDefault = limit
+		}
+		cli.Main("0.0.0-test")
+	}})
 }
+
+// queryTimeEnv is how long one query of a server under test may take; not set = as ever.
+const queryTimeEnv = "CAIRN_TEST_QUERY_TIME"
 
 // waiting runs more parallel tests at a time than there are CPUs, unless -parallel says
 // how many: most of the time they wait for SDKs to try again, for browsers and for disks.
