@@ -41,6 +41,9 @@
     cairn.start(node);
   }
 
+  /** Whether there is a login now, or no such page, where a screen was. @param {{doc: Document, status: number}} page */
+  const ended = page => (page.status === 200 || page.status === 404) && !page.doc.querySelector('[data-panel]');
+
   /**
    * @param {Element} panel
    * @param {number} [n] tries before
@@ -54,6 +57,7 @@
         const page = await cairn.page(address(name), {signal});
         if (signal.aborted || !panel.isConnected) return;
         offline(false);
+        if (ended(page)) { location.reload(); return; }
         const fresh = page.doc.querySelector('[data-panel]');
         if (fresh?.hasAttribute('data-gone')) { cairn.go(location.href, {push: false}); return; } // the screen has other panels by now
         wait = Number(fresh?.getAttribute('data-wait')) || 0;
@@ -93,10 +97,8 @@
       return;
     }
     offline(false);
-    if (from !== location.href || page.url.includes('/login')) {
-      if (page.url.includes('/login')) location.reload();
-      return;
-    }
+    if (from !== location.href) return;
+    if (ended(page)) { location.reload(); return; }
     for (const fresh of page.doc.querySelectorAll('main [data-panel]')) {
       const old = document.querySelector(`main [data-panel="${CSS.escape(fresh.getAttribute('data-panel') || '')}"]`);
       if (!old || old.hasAttribute('data-load')) continue;

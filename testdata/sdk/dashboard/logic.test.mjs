@@ -70,6 +70,19 @@ test('a session that has ended loads the page again, which leads to the login', 
   assert.equal(page.location.reloads, 1)
 })
 
+test('a share that has ended loads the page again, which says so; a server that is broken does not', async () => {
+  for (const [status, reloads] of [[404, 1], [500, undefined]]) {
+    const door = answered(status, 'text/html; charset=utf-8', '<main id="main"><h1>There is no such page.</h1></main>')
+    const page = open(panel('a', ''), () => door)
+    page.cairn.refresh()
+    await page.pass(0)
+    assert.equal(page.location.reloads, reloads, 'asked for the screen: ' + status)
+    const loads = open(panel('a'), () => door)
+    await loads.pass(0)
+    assert.equal(loads.location.reloads, reloads, 'asked for a panel: ' + status)
+  }
+})
+
 test('a server that is away leaves the old numbers and a bar until it is back', async () => {
   let away = true
   const page = open(panel('a'), () => { if (away) throw new TypeError('Failed to fetch'); return fresh('a') })
@@ -117,7 +130,7 @@ test('a stream waits as long as the server says, and not for ever shorter than i
   await ends.pass(60000)
   const times = streams(ends).map(f => f.at), gaps = times.slice(1).map((t, i) => t - times[i])
   assert.ok(gaps.length < 10 && gaps.at(-1) === 30000, 'pauses ' + gaps)
-  const refused = open(stream, () => answered(403, 'application/json', '{}'))
+  const refused = open(stream, () => answered(403, 'application/json', '{"error":"This link may not see people."}'))
   await refused.pass(60000)
   assert.equal(streams(refused).length, 1)
   assert.match(refused.$('#streaming').textContent, /may not see people/)
