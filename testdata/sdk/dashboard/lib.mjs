@@ -22,13 +22,16 @@ export function same (got, want, ...what) {
   return check(JSON.stringify(got) === JSON.stringify(want), ...what, got, 'want', want)
 }
 
+/** How the browser of a script is started. */
+export const launch = {
+  executablePath: process.env.CHROMIUM,
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--hide-scrollbars',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+}
+
 /** Runs a script with a browser, prints its faults, and ends with 1 when there are any. */
 export async function run (main) {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM,
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--hide-scrollbars',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  })
+  const browser = await chromium.launch(launch)
   try {
     await main(browser)
   } catch (e) {
@@ -51,12 +54,18 @@ export async function open (browser, { expected, ...options } = {}) {
   // address may try ten logins a minute.
   const from = `198.51.${Math.floor(Math.random() * 256)}.${Math.floor(Math.random() * 256)}`
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-US', extraHTTPHeaders: { 'X-Forwarded-For': from }, ...options })
+  await watch(context, expected)
+  return context
+}
+
+/** Watches the pages of a context, see open. Requests to others than the server and more are faults. */
+export async function watch (context, expected, ...more) {
   context.setDefaultTimeout(patience)
   context.allowed = expected
   await context.addInitScript(() => {
     addEventListener('securitypolicyviolation', e => console.error(`policy: ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber} ${e.sample}`))
   })
-  const host = new URL(server).host
+  const hosts = [server, ...more].map(u => new URL(u).host)
   context.on('page', page => {
     const fault = (...what) => context.allowed?.test(what.join(' ')) || check(false, page.url().slice(0, 200) + ':', ...what)
     page.on('pageerror', e => fault('script error:', String(e.stack || e)))
@@ -65,9 +74,8 @@ export async function open (browser, { expected, ...options } = {}) {
   })
   context.on('request', r => {
     const url = new URL(r.url())
-    if (!['about:', 'data:', 'blob:'].includes(url.protocol)) check(url.host === host, 'request to another host:', r.url())
+    if (!['about:', 'data:', 'blob:'].includes(url.protocol)) check(hosts.includes(url.host), 'request to another host:', r.url())
   })
-  return context
 }
 
 /** Logs a context in by a key, and returns the page, which shows what comes then. */
