@@ -15,6 +15,8 @@ type recount struct {
 	Rows  []recountRow       `json:"rows"`  // of tables over 30 days of all protocols
 	Day   string             `json:"day"`   // on which the clock changed
 	Hours []recountHour      `json:"hours"` // of that day
+	// Before is how many visits the day before that one had.
+	Before int `json:"before"`
 }
 
 type recountRow struct {
@@ -94,6 +96,11 @@ func (s *seed) recount() recount {
 			}
 		}
 		r.Hours = append(r.Hours, recountHour{hour, n})
+	}
+	for _, v := range s.visits {
+		if !v.begin.Before(s.dst.AddDate(0, 0, -1)) && v.begin.Before(s.dst) {
+			r.Before++
+		}
 	}
 	return r
 }

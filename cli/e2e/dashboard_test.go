@@ -81,6 +81,8 @@ func TestDashboard(t *testing.T) {
 	}{
 		// Each number is what the API answers, some of them what was sent.
 		{"numbers", "numbers.mjs", []string{sown.recount().env()}},
+		// So it is on the screens of analyses, events and people, which are used by keys and clicks.
+		{"reports", "reports.mjs", nil},
 		// Every screen, with and without script, and where its links lead.
 		{"walk", "walk.mjs", nil},
 		// No screen and no dialog hinders anybody, as far as axe-core sees.

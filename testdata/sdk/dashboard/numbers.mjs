@@ -1,7 +1,8 @@
 // Every number of Overview and Pages is the one of the panel's own call, which its links JSON and
-// CSV lead to. RECOUNT has what some of them must be, counted from what was sent. Filters, tabs,
+// CSV lead to; what it was before and how it changed, too. RECOUNT has what some of them must be, counted from what was sent. Filters, tabs,
 // sorting and search lead to addresses that show the same again.
 import { check, each, follow, links, login, open, run, same, server, settled, site, visit } from './lib.mjs'
+import { csv, is, isChange, read } from './text.mjs'
 
 const key = process.env.SECRET_KEY
 const recount = JSON.parse(process.env.RECOUNT)
@@ -13,31 +14,6 @@ const keys = {
   'Time on page': 'time', Share: 'share', Conversions: 'conversions', 'Conversion rate': 'conversion_rate', 'Goal value': 'goal_value',
 }
 
-/** Reads a number as the page writes it: its least and greatest value. null is no number. */
-function read (text) {
-  text = text.replace(/\u00a0/g, ' ').trim()
-  if (text === '–' || text === '') return null
-  const units = { s: 1, m: 60, h: 3600, d: 86400 }
-  const parts = [...text.matchAll(/([\d.,]+) ([smhd])(?= |$)/g)]
-  if (parts.length) {
-    const value = parts.reduce((sum, [, n, unit]) => sum + Number(n) * units[unit], 0)
-    const [, n, unit] = parts.at(-1)
-    const half = n.includes('.') ? 0.05 : parts.length === 1 && unit === 's' ? 0.5 : units[unit] / 2
-    return [value - half, value + half]
-  }
-  const n = Number(text.replace(/[<%,]/g, ''))
-  if (text.endsWith('%')) return text.startsWith('<') ? [0, n / 100] : [n / 100 - 0.00051, n / 100 + 0.00051]
-  const digits = (text.split('.')[1] || '').length
-  return [n - 0.5 / 10 ** Math.max(digits, 1), n + 0.5 / 10 ** Math.max(digits, 1)] // what the API gives has more digits
-}
-
-/** Whether a text of the page is a number of the API. */
-function is (text, value) {
-  const range = read(text)
-  if (range === null) return value === null || value === undefined
-  return typeof value === 'number' && value >= range[0] - 1e-9 && value <= range[1] + 1e-9
-}
-
 /** The tables and tiles of a page as they stand there. */
 const shown = page => page.evaluate(() => {
   const own = td => [...td.childNodes].find(n => n.nodeType === 3)?.textContent || ''
@@ -45,7 +21,7 @@ const shown = page => page.evaluate(() => {
     name: p.dataset.panel,
     json: [...p.querySelectorAll('a')].find(a => a.textContent === 'JSON')?.href,
     csv: [...p.querySelectorAll('a')].find(a => a.textContent === 'CSV')?.href,
-    tiles: [...p.querySelectorAll('.tiles li')].map(t => [t.querySelector('.name').textContent, t.querySelector('b').textContent]),
+    tiles: [...p.querySelectorAll('.tiles li')].map(t => [t.querySelector('.name').textContent, t.querySelector('b').textContent, t.querySelector('.change')?.title.replace('before: ', ''), t.querySelector('.change [aria-hidden]')?.textContent]),
     tables: [...p.querySelectorAll('table')].map(t => ({
       chart: !!t.closest('details'),
       head: [...t.querySelectorAll('thead th')].map(h => h.textContent),
@@ -53,6 +29,7 @@ const shown = page => page.evaluate(() => {
         value: r.querySelector('th .none') ? null : r.querySelector('th [title]')?.title ?? '',
         time: r.querySelector('time')?.getAttribute('datetime'),
         cells: [...r.querySelectorAll('td')].map(own),
+        changes: [...r.querySelectorAll('td')].map(td => td.querySelector('.change [aria-hidden]')?.textContent),
       })),
     })),
   }))
@@ -72,10 +49,13 @@ async function compare (page, from) {
   for (const p of panels) {
     const what = `${from}, ${p.name}:`
     if (p.tiles.length && shared) {
-      const { total } = await answer(shared)
-      for (const [title, text] of p.tiles) {
+      const { total, compare } = await answer(shared)
+      for (const [title, text, before, change] of p.tiles) {
         compared++
-        check(is(text, total[keys[title]]), what, title, text, 'is not', total[keys[title]])
+        const now = total[keys[title]], was = compare?.total[keys[title]]
+        check(is(text, now), what, title, text, 'is not', now)
+        if (before !== undefined) check(is(before, was) && isChange(change, now, was), what, title, before, change, 'is not the way from', was, 'to', now)
+        else check(!compare || now === null || was === null || !was && !now, what, title, 'has no change from', was, 'to', now)
       }
     }
     if (p.name === 'weekhour' && shared) {
@@ -96,6 +76,11 @@ async function compare (page, from) {
           compared++
           const want = a.series[i]
           check(Date.parse(r.time) === Date.parse(want.time) && is(r.cells[0], want[key]), what, r.time, r.cells[0], 'is not', want)
+          if (t.head[2] !== 'Before') return
+          const was = a.compare.series[i]?.[key]
+          check(is(r.cells[1], was), what, r.time, r.cells[1], 'before is not', was)
+          // A step that still runs is not compared.
+          if (r.changes[2] !== undefined) check(isChange(r.changes[2], want[key], was), what, r.time, r.changes[2], 'is not the way from', was, 'to', want[key])
         })
         continue
       }
@@ -106,21 +91,11 @@ async function compare (page, from) {
         compared++
         const key = keys[t.head[c + 1]]
         check(key && is(text, rows[i][key]), what, r.value, t.head[c + 1], text, 'is not', rows[i][key])
+        if (r.changes[c] !== undefined) check(isChange(r.changes[c], rows[i][key], rows[i].was?.[key]), what, r.value, t.head[c + 1], r.changes[c], 'is not the way from', rows[i].was?.[key], 'to', rows[i][key])
       }))
     }
   }
   return panels
-}
-
-/** Rows of CSV, in which only texts are quoted. */
-function csv (text) {
-  const rows = [[]]
-  for (const [, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^,\r\n]*))(,|\r?\n|$)/g)) {
-    rows.at(-1).push(quoted !== undefined ? quoted.replace(/""/g, '"') : plain)
-    if (end === '') break
-    if (end !== ',') rows.push([])
-  }
-  return rows.filter(r => r.length > 1)
 }
 
 /** Every tab of the overview and of the pages. */
@@ -160,6 +135,10 @@ async function sent (browser) {
   const chart = (await shown(page)).find(p => p.name === 'chart').tables[0]
   same(chart.rows.map(r => [Date.parse(r.time), Number(r.cells[0])]), recount.hours.map(h => [Date.parse(h.time), h.visits]), 'hours of', recount.day)
   check(chart.rows.length !== 24, recount.day, 'has 24 hours')
+  const [, visits, before] = (await shown(page))[0].tiles.find(t => t[0] === 'Visits')
+  const sum = recount.hours.reduce((n, h) => n + h.visits, 0)
+  check(is(visits, sum) && is(before, recount.before), 'visits of the day of the clock', visits, 'and of the one before', before, 'want', sum, recount.before)
+  check(recount.before > 0 && recount.before !== sum, 'the days beside the change of the clock are the same')
 }
 
 /** What a screen shows, to be compared with another look at it. */
