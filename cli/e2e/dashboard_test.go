@@ -87,6 +87,8 @@ func TestDashboard(t *testing.T) {
 		{"walk", "walk.mjs", nil},
 		// No screen and no dialog hinders anybody, as far as axe-core sees.
 		{"axe", "axe.mjs", nil},
+		// The keyboard alone reaches everything and does what a click does.
+		{"keyboard", "keys.mjs", nil},
 		// The first view is small.
 		{"first view", "view.mjs", nil},
 	} {

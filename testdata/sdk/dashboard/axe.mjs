@@ -1,4 +1,4 @@
-// axe-core looks at each screen, menu and dialog, in light and dark, wide and narrow, and at
+// axe-core looks at each screen, menu and dialog, in light and dark, at three widths, and at
 // what is seldom seen: an error, an empty panel, one that is loading. No rule of WCAG 2.2 A and
 // AA is broken. These contexts pass by the policy of the page, since axe-core is put into it.
 import { readFileSync } from 'node:fs'
@@ -20,12 +20,14 @@ async function judge (page, what, within = 'html') {
   for (const b of broken) check(false, what, b)
 }
 
-/** Judges a page in both themes and both widths. What depends on a theme is no matter of width. */
-async function all (page, what) {
-  for (const [width, colorScheme] of [[1280, 'light'], [320, 'dark']]) {
+/** Judges a page, or a part of it, in both themes and all widths. */
+async function all (page, what, within) {
+  for (const width of [1280, 768, 320]) {
     await page.setViewportSize({ width, height: 900 })
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-    await judge(page, `${what}, ${colorScheme}, ${width} px:`)
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+      await judge(page, `${what}, ${colorScheme}, ${width} px:`, within)
+    }
   }
 }
 
@@ -42,7 +44,7 @@ await run(async browser => {
   await visit(page, site)
   await page.keyboard.press('?')
   await page.waitForSelector('dialog[open]')
-  await all(page, 'the dialog of shortcuts')
+  await all(page, 'the dialog of shortcuts', 'dialog')
   await page.keyboard.press('Escape')
 
   // Each menu and table that opens, alone: open ones lie over each other.
@@ -50,17 +52,21 @@ await run(async browser => {
     await visit(page, site + path)
     for (let i = 0, n = await page.locator('details').count(); i < n; i++) {
       await page.locator('details').nth(i).evaluate(d => { d.open = true; d.setAttribute('data-judged', '') })
-      await judge(page, `${path || 'overview'}, ${await page.locator('details > summary').nth(i).textContent()} open:`, '[data-judged]')
+      await all(page, `${path || 'overview'}, ${await page.locator('details > summary').nth(i).textContent()} open`, '[data-judged]')
       await page.locator('details').nth(i).evaluate(d => { d.open = false; d.removeAttribute('data-judged') })
     }
   }
 
-  await visit(page, site + '?range=30d&visit.country=AQ')
-  check(await page.locator('.empty').count() > 3, 'panels of nothing', await page.locator('.empty').count())
-  await all(page, 'empty panels')
-  await visit(page, site + '?range=30d&nonsense=1')
-  check(await page.locator('.error').count() > 3, 'panels of an error', await page.locator('.error').count())
-  await all(page, 'errors')
+  // Nothing, and what the server refuses, on each kind of screen.
+  const step = '&step=name%3Dsignup&step=type%3Dpage'
+  for (const [path, query, most] of [['', '', 4], ['/pages', '', 1], ['/events', '', 1], ['/people', '', 1], ['/funnels', step, 2], ['/retention', '', 2], ['/paths', '', 1], ['/numbers', '&of=prop.amount', 2], ['/shop', '', 3]]) {
+    for (const [kind, filter, what] of [['.empty', '&visit.country=AQ', 'empty panels'], ['.error', '&nonsense=1', 'errors']]) {
+      await visit(page, `${site}${path}?range=30d${query}${filter}`)
+      const n = await page.locator(kind).count()
+      check(n >= most, what, 'of', path || 'overview', n)
+      await all(page, `${path || 'overview'}, ${what}`, 'main')
+    }
+  }
   await visit(page, site + '/pages?range=30d')
   await all(page, 'a whole table')
 
@@ -93,6 +99,20 @@ await run(async browser => {
   await all(askers[1], 'no such page')
   await visit(askers[1], server + '/dashboard/sites')
   await all(askers[1], 'the sites')
+
+  // What others see.
+  const saved = { kind: 'share', name: 'axe', scope: 'numbers', embed: ['http://intranet.example'] }
+  const res = await fetch(server + '/api/v1/saved', { method: 'POST', body: JSON.stringify(saved), headers: { Authorization: 'Bearer ' + key, 'Content-Type': 'application/json' } })
+  const { token } = await res.json()
+  await out.goto(server + '/dashboard/s/' + token)
+  await settled(out)
+  await all(out, 'a share')
+  for (const theme of ['light', 'dark']) {
+    await out.goto(`${server}/dashboard/e/${token}?_show=numbers,chart,pages&_theme=${theme}`)
+    await settled(out)
+    await all(out, `an embed, ${theme}`)
+  }
+  await fetch(server + '/api/v1/saved/' + (await (await fetch(server + '/api/v1/saved?kind=share', { headers: { Authorization: 'Bearer ' + key } })).json()).saved[0].id, { method: 'DELETE', headers: { Authorization: 'Bearer ' + key } })
   same(await settled(page), undefined)
   console.log(`${looks} looks at ${list.length} screens and more`)
 })
