@@ -43,7 +43,7 @@
       if (!samePath) scrollTo(0, 0);
       if (focus && !samePath) document.getElementById('main')?.focus({preventScroll: true});
     };
-    if (document.startViewTransition && !samePath && !matchMedia('(prefers-reduced-motion: reduce)').matches) document.startViewTransition(swap);
+    if (document.startViewTransition && !samePath && !matchMedia('(prefers-reduced-motion: reduce)').matches) document.startViewTransition(swap).ready.catch(() => { /* the next page came before it was shown */ });
     else swap();
     cairn.say(document.title);
   }
