@@ -85,6 +85,8 @@ func TestDashboard(t *testing.T) {
 		{"reports", "reports.mjs", nil},
 		// Every screen, with and without script, and where its links lead.
 		{"walk", "walk.mjs", nil},
+		// Without script forms and links do what people do.
+		{"forms", "forms.mjs", nil},
 		// No screen and no dialog hinders anybody, as far as axe-core sees.
 		{"axe", "axe.mjs", nil},
 		// The keyboard alone reaches everything and does what a click does.

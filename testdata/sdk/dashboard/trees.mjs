@@ -16,7 +16,7 @@ const screens = {
 /** Seven days of a small shop, ending with yesterday. noon is that of today, in the site's zone. */
 async function send (noon) {
   const events = []
-  for (let day = 1; day <= 6; day++) {
+  for (let day = 6; day >= 1; day--) {
     for (let i = 0; i < 7 - day; i++) {
       const at = noon - day * 864e5 + i * 60000
       const one = { anonymous: 'p' + i, session: `s${day}.${i}`, context: { country: ['DE', 'US'][i % 2], browser: 'Firefox', os: 'Linux', device: 'desktop', referrer: i ? 'https://www.google.com/' : '' } }

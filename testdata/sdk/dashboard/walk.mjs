@@ -46,6 +46,8 @@ await run(async browser => {
   console.log('screens: ' + list.map(s => s.name).join(' '))
   const menu = await page.locator('nav.screens a').count()
   check(list.length > menu && menu >= 8, 'only so many screens:', list.length, menu)
+  const names = new Set(list.map(s => s.name))
+  same(['overview', 'overview-full', 'live', 'pages', 'page', 'events', 'events-one', 'people', 'people-one', 'visit-one', 'funnels', 'funnels-steps', 'retention', 'paths', 'numbers', 'shop', 'setup'].filter(n => !names.has(n)), [], 'screens that no link leads to:')
 
   // With script. Some pages at once, each with a session of its own: a session asks four
   // questions at a time.
