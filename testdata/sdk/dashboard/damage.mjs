@@ -7,7 +7,7 @@ await run(async browser => {
   for (const [key, admin] of [[ReadKey, false], [AdminToken, true]]) {
     const page = await login(await open(browser), key)
     await page.goto(site + '?range=7d')
-    await settled(page)
+    await page.waitForSelector('main .error')
     const errors = await page.locator('main .error').allTextContents()
     check(errors.length > 0, 'a store with damage shows no error')
     for (const text of errors) check(/Data on the disk is damaged, so this cannot be counted\./.test(text), 'a damaged panel says', text)
