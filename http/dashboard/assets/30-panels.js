@@ -49,12 +49,12 @@
    * @param {number} [n] tries before
    */
   function load(panel, n = 0) {
-    const name = panel.getAttribute('data-panel') || '', {signal} = leaving;
+    const url = address(panel.getAttribute('data-panel') || ''), {signal} = leaving; // the next screen's address may come before the screen
     queue.push(async () => {
       if (!panel.isConnected) return;
       let wait = 0;
       try {
-        const page = await cairn.page(address(name), {signal});
+        const page = await cairn.page(url, {signal});
         if (signal.aborted || !panel.isConnected) return;
         offline(false);
         if (ended(page)) { location.reload(); return; }

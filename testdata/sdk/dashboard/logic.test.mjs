@@ -37,6 +37,13 @@ test('a screen that is left asks for nothing any more', async () => {
   assert.deepEqual(names(page).filter(Boolean), ['a', 'b', 'c'])
 })
 
+test('a panel that waits for its turn is asked of its own screen, whatever the address is by then', async () => {
+  const page = open(['a', 'b', 'c', 'd'].map(n => panel(n)).join(''), url => url.searchParams.get('_panel') === 'a' ? fresh('a') : new Promise(() => {}))
+  page.location.url.pathname = '/dashboard/site/shop/funnels' // where a click leads, before its screen is there
+  await page.settle()
+  assert.deepEqual(page.fetched.map(f => f.url.pathname), Array(4).fill('/dashboard/site/shop'))
+})
+
 for (const status of [429, 503]) {
   test(`a server that is busy (${status}) is asked again when it said so, three times`, async () => {
     const page = open(panel('a'), () => answered(status, 'application/json', '{}', { 'Retry-After': '7' }))
