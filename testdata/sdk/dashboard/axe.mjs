@@ -20,14 +20,15 @@ async function judge (page, what, within = 'html') {
   for (const b of broken) check(false, what, b)
 }
 
+const looksAll = [1280, 768, 320].flatMap(width => ['light', 'dark'].map(theme => [width, theme]))
+const looksFew = [[1280, 'light'], [320, 'dark']] // of what is drawn as it is elsewhere
+
 /** Judges a page, or a part of it, in both themes and all widths. */
-async function all (page, what, within) {
-  for (const width of [1280, 768, 320]) {
+async function all (page, what, within, looks = looksAll) {
+  for (const [width, colorScheme] of looks) {
     await page.setViewportSize({ width, height: 900 })
-    for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-      await judge(page, `${what}, ${colorScheme}, ${width} px:`, within)
-    }
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    await judge(page, `${what}, ${colorScheme}, ${width} px:`, within)
   }
 }
 
@@ -52,7 +53,7 @@ await run(async browser => {
     await visit(page, site + path)
     for (let i = 0, n = await page.locator('details').count(); i < n; i++) {
       await page.locator('details').nth(i).evaluate(d => { d.open = true; d.setAttribute('data-judged', '') })
-      await all(page, `${path || 'overview'}, ${await page.locator('details > summary').nth(i).textContent()} open`, '[data-judged]')
+      await all(page, `${path || 'overview'}, ${await page.locator('details > summary').nth(i).textContent()} open`, '[data-judged]', looksFew)
       await page.locator('details').nth(i).evaluate(d => { d.open = false; d.removeAttribute('data-judged') })
     }
   }
@@ -64,7 +65,7 @@ await run(async browser => {
       await visit(page, `${site}${path}?range=30d${query}${filter}`)
       const n = await page.locator(kind).count()
       check(n >= most, what, 'of', path || 'overview', n)
-      await all(page, `${path || 'overview'}, ${what}`, 'main')
+      await all(page, `${path || 'overview'}, ${what}`, 'main', path ? looksFew : looksAll)
     }
   }
   await visit(page, site + '/pages?range=30d')

@@ -41,6 +41,7 @@ async function hold (share) {
   const res = await new Promise((resolve, reject) => { req.on('response', resolve).on('error', reject); req.end() })
   check(res.statusCode === 200, 'a download is answered', res.statusCode)
   res.on('error', () => {})
+  await new Promise(resolve => res.once('readable', resolve)) // it is at work now
   return () => req.destroy()
 }
 
