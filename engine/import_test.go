@@ -136,7 +136,7 @@ func (p *pair) move() (beats int) {
 				e.ID, e.SessionSent, e.Imported, e.SessionOf = o.ID, false, true, ""
 				s.byID[e.ID] = e
 				if e.SessionOrd == e.Seq {
-					e.SessionOf = sessionOf(lines[from+i])
+					e.SessionOf = namedSession(lines[from+i])
 				}
 			}
 			if from = to; p.chance(10) {
@@ -162,7 +162,7 @@ func export(events []*event.Event) (lines [][]byte) {
 	return lines
 }
 
-func sessionOf(line []byte) string {
+func namedSession(line []byte) string {
 	_, rest, _ := strings.Cut(string(line), `"session_of":"`)
 	return rest[:32]
 }
