@@ -26,6 +26,7 @@
 //	               cardinality_names.go the names of properties; cardinality_memory.go bounds
 //	               the memory of these sets, and cardinality_read.go loads them again after
 //	               they were dropped; deltas.go what a group adds to sums
+//	imported.go    events that another store has had: their window, their heartbeats
 //	limits.go      all limits of what is written
 //	sitestate.go   a site on its way through the pipeline
 //	seal.go        turns rows in memory and in the log into runs; merge.go turns several

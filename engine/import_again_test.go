@@ -43,9 +43,14 @@ func (i *importer) open(fs vfs.FS, o engine.Options) {
 	i.engine = e
 }
 
+// close closes the store unless the test has.
 func (i *importer) close() {
 	i.Helper()
-	if err := i.engine.Close(); err != nil {
+	e := i.engine
+	if i.engine = nil; e == nil {
+		return
+	}
+	if err := e.Close(); err != nil {
 		i.Fatal(err)
 	}
 }
@@ -66,6 +71,17 @@ func (i *importer) send(lines ...string) (done string) {
 		done += string("SDR"[o.Status])
 	}
 	return done
+}
+
+// sealed waits until so many runs are written.
+func (i *importer) sealed(runs int64) {
+	i.Helper()
+	for tries := 0; i.engine.Stats().Runs < runs; tries++ {
+		if tries == 5000 {
+			i.Fatalf("%d runs, want %d", i.engine.Stats().Runs, runs)
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (i *importer) events() []*event.Event {
@@ -103,6 +119,7 @@ func TestImportWindow(t *testing.T) {
 					if got := i.send(between(200)...); strings.Contains(got, "R") {
 						t.Fatal(got)
 					}
+					i.sealed(1)
 				}
 				if strings.HasSuffix(where, "opened again") {
 					i.close()
@@ -146,7 +163,8 @@ func TestImportWindow(t *testing.T) {
 // first: its order does not matter.
 func TestImportWindowOfARequest(t *testing.T) {
 	fs := vfs.NewMem()
-	i := newImporter(t, fs, engine.Options{SealRows: 50})
+	o := engine.Options{SealRows: 30, MergeRuns: 100}
+	i := newImporter(t, fs, o)
 	defer func() { i.close() }()
 	for day := 1; day <= 20; day++ {
 		for k := range 30 {
@@ -155,8 +173,9 @@ func TestImportWindowOfARequest(t *testing.T) {
 			}
 		}
 	}
+	i.sealed(18)
 	i.close()
-	i.open(fs, engine.Options{SealRows: 50})
+	i.open(fs, o)
 	if got := i.send(`{"name":"a","message_id":"20.1","received":"2020-01-20T00:00:00Z"}`, `{"name":"a","message_id":"1.1","received":"2020-01-01T00:00:00Z"}`,
 		`{"name":"a","message_id":"10.1","received":"2020-01-10T00:00:00Z"}`, `{"name":"a","message_id":"3.1","received":"2020-01-05T00:00:00Z"}`); got != "DDDS" {
 		t.Errorf("got %s", got)
