@@ -32,6 +32,7 @@ func exported(e *engine.Engine, q query.Export) (text []byte, plan query.ExportP
 // sessionOf is what a line of NDJSON has besides the event of a listing, and heartbeat is too.
 var (
 	sessionOf = regexp.MustCompile(`,"session_of":(?:null|"([0-9a-f]{32})")`)
+	uncounted = regexp.MustCompile(`,"uncounted":\[[^]]*\]`)
 	heartbeat = regexp.MustCompile(`,"heartbeat":"([^"]*)"}$`)
 )
 
@@ -48,7 +49,7 @@ func listed(line string) (text, session, beat string) {
 		}
 		line = line[:at[0]] + line[at[1]:]
 	}
-	return line, session, beat
+	return uncounted.ReplaceAllString(line, ""), session, beat
 }
 
 // export compares an export with the listing of the same events: whole, and in two pieces.

@@ -2,6 +2,7 @@
 //
 //	session_of   the id of the first event of the session; null = the event has no session
 //	heartbeat    on the first event of a visit: the time of its last heartbeat
+//	uncounted    the paths of properties that do not count
 //
 // Nearly all of a line are texts that were made once for many rows.
 
@@ -61,7 +62,7 @@ func (e *ndjson) bind(p *part) func(dst []byte, b *block, i int) []byte {
 	who := fields([2]string{event.FieldUser, "user"}, [2]string{event.FieldAnonymous, "anonymous"}, [2]string{event.FieldSession, "session"})
 	more := fields([2]string{event.FieldPrevious, "previous"}, [2]string{event.FieldGroups, "groups"}, [2]string{event.FieldMessageID, "message_id"})
 	more = append(more, p.field(event.FieldValue, member("value")))
-	counted := []int{p.field(event.FieldIncrements, member("increments")), p.field(event.FieldSegments, member("segments"))}
+	counted := []int{p.field(event.FieldIncrements, member("increments")), p.field(event.FieldSegments, member("segments")), p.field(event.FieldNotCounted, member("uncounted"))}
 	properties, context, extra := bindObject(p, event.PrefixProperty, "properties"), bindObject(p, event.PrefixContext, "context"), bindObject(p, event.PrefixExtra, "extra")
 
 	all := func(dst []byte, b *block, i int, columns []int) []byte {
