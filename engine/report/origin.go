@@ -164,11 +164,12 @@ func (r *clueReader) of(rows []int32) []bool {
 	return has
 }
 
-// at reads the clue of a row. It reports false when there is none.
-func (r *clueReader) at(row int, c *clue) bool {
+// at reads the clue of a row, the i-th of those that of was called with. It reports false when
+// there is none.
+func (r *clueReader) at(i, row int, c *clue) bool {
 	found := false
-	for i, f := range r.fields[:clueHost+1] {
-		if c.terms[i] = f.at(row); c.terms[i] != 0 {
+	for k, f := range r.fields[:clueHost+1] {
+		if c.terms[k] = f.atMarked(i, row); c.terms[k] != 0 {
 			found = true
 		}
 	}
@@ -232,13 +233,14 @@ func grown(s []int32, i int) []int32 {
 
 // oneTerm reads the first term of a context key. nil is a reader of rows without the key.
 type oneTerm struct {
-	field read.Field
-	codes *read.Column // of the only column; nil when there are others
-	page  *read.Column // the same, for rows of a page
-	memo  []int32      // by code: what at returns plus 1; 0 = not read yet
-	col   index.Column
-	terms *read.Terms
-	text  func(string) string // what is read of the term, "" = nothing; nil = the term itself
+	field  read.Field
+	codes  *read.Column // of the only column; nil when there are others
+	page   *read.Column // the same, for rows of a page
+	marked []int64      // codes of the rows that mark was called with
+	memo   []int32      // by code: what at returns plus 1; 0 = not read yet
+	col    index.Column
+	terms  *read.Terms
+	text   func(string) string // what is read of the term, "" = nothing; nil = the term itself
 
 	texts []int32 // with field and text: by number of a term plus 1, as memo
 }
@@ -292,11 +294,23 @@ func (t *oneTerm) mark(rows []int32, has []bool) {
 		}
 		return
 	}
-	for i, code := range t.page.Of(rows) {
+	t.marked = t.page.Of(rows)
+	for i, code := range t.marked {
 		if code > 0 {
 			has[i] = true
 		}
 	}
+}
+
+// atMarked is at for a row, the i-th of those that mark was called with.
+func (t *oneTerm) atMarked(i, row int) int32 {
+	switch {
+	case t == nil:
+		return 0
+	case t.codes == nil:
+		return t.ofField(row)
+	}
+	return t.ofCode(t.marked[i])
 }
 
 func (t *oneTerm) ofField(row int) int32 {

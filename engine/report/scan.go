@@ -102,6 +102,7 @@ type passWorker struct {
 
 	part   any // that reader is of
 	reader *partReader
+	slice  *sliceVisits // of the slice under way
 }
 
 // selections are the sets of rows that a pass tells apart.
@@ -133,12 +134,16 @@ func onePass(rows *read.Rows, q *passQuestion, use passUse) error {
 		defer slicesIn.Close()
 		workers := make([]*passWorker, rows.WorkersIn(slicesIn, sliceBytes))
 		for i := range workers {
-			workers[i] = &passWorker{pass: p, done: use.sink()}
+			workers[i] = &passWorker{pass: p, done: use.sink(), slice: sliceRoom.Get().(*sliceVisits)}
 		}
 		p.inTurn = passWorker{pass: p, done: use.sink(), texts: new(read.Terms)}
 		err := error(nil)
 		for p.share = 0; p.share < shares && err == nil; p.share++ {
 			err = p.run(workers)
+		}
+		for _, w := range workers {
+			w.slice.reset()
+			sliceRoom.Put(w.slice)
 		}
 		if err != errOpen || shares >= sharesMax {
 			return err
@@ -304,7 +309,6 @@ func (p *pass) findWaiting(s *sliceVisits) {
 
 // finish takes all other visits of a slice.
 func (w *passWorker) finish(s *sliceVisits) error {
-	defer s.free()
 	for i := range s.visits {
 		if i%takeCheck == takeCheck-1 {
 			if err := w.rows.Check(); err != nil {

@@ -23,13 +23,15 @@ type sliceVisits struct {
 	older  map[uint64]int32
 }
 
-// sliceRoom is the memory of slices, for use again.
+// sliceRoom is the memory of slices, for use again by other passes. A garbage collection may empty
+// it, so a goroutine of a pass keeps its memory from slice to slice.
 var sliceRoom = sync.Pool{New: func() any { return &sliceVisits{places: make([]int32, read.SliceRows)} }}
 
 // olderKept is how many older visits a slice may have had whose map is used again.
 const olderKept = 1 << 12
 
-func (s *sliceVisits) free() {
+// reset forgets the visits.
+func (s *sliceVisits) reset() {
 	clear(s.places)
 	if len(s.older) > olderKept {
 		s.older = nil
@@ -37,7 +39,6 @@ func (s *sliceVisits) free() {
 	clear(s.older)
 	s.visits, s.dims, s.list, s.lists = s.visits[:0], s.dims[:0], s.list[:0], s.lists[:0]
 	s.origins.n = 0
-	sliceRoom.Put(s)
 }
 
 // at returns a session of the slice, a new one when it has none of that ordinal.
@@ -105,15 +106,13 @@ func (w *passWorker) readSlice(s *read.Slice) (*sliceVisits, error) {
 	if key := s.PartKey(); w.part != key {
 		w.part, w.reader = key, w.newPartReader(s)
 	}
-	to := sliceRoom.Get().(*sliceVisits)
-	to.first = s.Seq(s.First())
-	r := &sliceReader{passWorker: w, partReader: w.reader, s: s, to: to, base: s.Seq(0), begin: w.begin.In(s)}
-	err := r.read()
-	if err != nil || len(to.visits) == 0 {
-		to.free()
+	w.slice.reset()
+	w.slice.first = s.Seq(s.First())
+	r := &sliceReader{passWorker: w, partReader: w.reader, s: s, to: w.slice, base: s.Seq(0), begin: w.begin.In(s)}
+	if err := r.read(); err != nil || len(w.slice.visits) == 0 {
 		return nil, err
 	}
-	return to, nil
+	return w.slice, nil
 }
 
 func (r *sliceReader) read() error {
@@ -158,6 +157,7 @@ func (r *sliceReader) addRows(rows []int32) {
 			clued = r.clues.of(rows)
 		}
 	}
+	asks := len(r.tests) > 0 || r.plain != nil || r.goal != nil
 	for i, row := range rows {
 		ord := uint64(ords[i])
 		if r.shares > 1 && shareOf(ord, r.shares) != r.share {
@@ -166,7 +166,7 @@ func (r *sliceReader) addRows(rows []int32) {
 		at := moment{times[i], r.base + uint64(row)}
 		v := r.to.at(ord)
 		if v.rule == nil {
-			v.rule, v.first, v.last = r.rules.at(int(row)), at, at
+			v.rule, v.first, v.last, v.selected = r.rules.at(int(row)), at, at, r.plain == nil
 		} else {
 			if at.before(v.first) {
 				v.first = at
@@ -185,7 +185,9 @@ func (r *sliceReader) addRows(rows []int32) {
 		if kind&rowAction != 0 {
 			v.actions++
 		}
-		r.addTests(v, int(row))
+		if asks {
+			r.addTests(v, int(row))
+		}
 		if kind&rowView != 0 {
 			r.addView(v, int(row), at, kind)
 		}
@@ -193,7 +195,7 @@ func (r *sliceReader) addRows(rows []int32) {
 			r.to.ownHost(v, hosts[i])
 		}
 		if clued != nil && clued[i] {
-			if c := (clue{moment: at}); r.clues.at(int(row), &c) {
+			if c := (clue{moment: at}); r.clues.at(i, int(row), &c) {
 				r.to.originOf(v).take(&c)
 			}
 		}
@@ -224,9 +226,7 @@ func (r *sliceReader) addTests(v *visit, row int) {
 			v.flags |= 1 << i
 		}
 	}
-	if r.plain == nil || !v.selected && r.plain(row) {
-		v.selected = true
-	}
+	v.selected = v.selected || r.plain(row)
 	if r.goal != nil && r.goal(row) {
 		v.conversions++
 		for _, id := range r.values.Terms(row) {
@@ -241,8 +241,8 @@ func (r *sliceReader) addTests(v *visit, row int) {
 func (r *sliceReader) addView(v *visit, row int, at moment, kind uint8) {
 	v.views++
 	view := pageView{moment: at, prev: -1}
-	if !r.list && v.views > 1 && !at.before(v.entry.moment) && at.before(v.exit.moment) {
-		return // neither the first nor the last
+	if !r.list && v.views > 1 && !at.before(v.entry.moment) && (r.labels == nil || at.before(v.exit.moment)) {
+		return // not the first, nor the last, of which the label alone is asked for
 	}
 	if r.labels != nil {
 		view.label, view.host = r.labels.at(row)
@@ -347,7 +347,11 @@ func (r *sliceReader) index(ord uint64) int {
 
 // addBeats adds the heart beats of the visits that began in the slice.
 func (r *sliceReader) addBeats() error {
-	if !slices.ContainsFunc(r.to.visits, func(v visit) bool { return v.rule.HeartBeats }) {
+	beating := false
+	for i := range r.to.visits {
+		beating = beating || r.to.visits[i].rule.HeartBeats
+	}
+	if !beating {
 		return nil
 	}
 	take := func(ord uint64, at int64) {

@@ -32,42 +32,42 @@ func countRows(rows *read.Rows, where []query.Cond, span query.Span, starts []in
 	}
 	sums, err := read.Gather(sel, func(s *read.Slice, to *[]rowCounts) error {
 		if *to == nil {
-			*to = make([]rowCounts, len(starts)+1) // the last one is the total
+			*to = make([]rowCounts, max(1, len(starts)))
 		}
 		col, kinds := typeKinds(s.Part())
 		if col == nil {
 			return nil
 		}
-		types := s.Codes(col)
-		var times *read.Column
-		if len(starts) > 0 {
-			times = s.Ints(event.IntTime)
-		}
-		step := stepOf(starts)
-		add := func(n *rowCounts, kind uint8) {
-			n.events++
-			if kind&rowView != 0 {
-				n.views++
-			}
-		}
+		types, times, step := s.Codes(col), s.Ints(event.IntTime), stepOf(starts)
 		return s.Each(func(rows []int32) {
-			codes := types.Of(rows)
-			for _, code := range codes {
-				add(&(*to)[len(starts)], kinds[code])
+			n, at := &(*to)[0], []int64(nil)
+			if len(starts) > 0 {
+				at = times.Of(rows)
 			}
-			if times != nil {
-				for i, at := range times.Of(rows) {
-					add(&(*to)[step(at)], kinds[codes[i]])
+			for i, code := range types.Of(rows) {
+				if at != nil {
+					n = &(*to)[step(at[i])]
+				}
+				n.events++
+				if kinds[code]&rowView != 0 {
+					n.views++
 				}
 			}
 		})
 	})
-	steps = make([]rowCounts, len(starts)+1)
+	steps = make([]rowCounts, len(starts))
 	for _, sum := range sums {
 		for i := range sum {
-			steps[i].events += sum[i].events
-			steps[i].views += sum[i].views
+			total.add(&sum[i])
+			if len(steps) > 0 {
+				steps[i].add(&sum[i])
+			}
 		}
 	}
-	return steps[len(starts)], steps[:len(starts)], err
+	return total, steps, err
+}
+
+func (n *rowCounts) add(o *rowCounts) {
+	n.events += o.events
+	n.views += o.views
 }
