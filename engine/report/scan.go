@@ -33,11 +33,13 @@ type passQuestion struct {
 // flagsMax is the most sets of conditions on rows.
 const flagsMax = 64
 
-// A visit that waits for its first rows takes so many pairs of the room that all reports share.
-// A pass takes room for openAtFirst of them before the pairs of its answer come, which can go to
-// a file, and then for openMore at a time. When there is no more, the pass is made several times,
-// each for a share of the visits.
+// A visit that waits for its first rows takes openBytes of the memory of reports while half of
+// that is free, and else so many pairs of the room that all reports share. A pass takes room for
+// openAtFirst of them before the pairs of its answer come, which can go to a file, and then for
+// openMore at a time. When there is no more, the pass is made several times, each for a share of
+// the visits.
 const (
+	openBytes   = 768
 	openPairs   = 48
 	openAtFirst = 512
 	openMore    = 64
@@ -66,6 +68,7 @@ type pass struct {
 	begin read.SessionBegins
 
 	share, shares uint64 // the sessions that this pass is for
+	spare         *read.Room
 	room          read.PairSets
 
 	inTurn passWorker            // its texts are those of open
@@ -154,7 +157,8 @@ func onePass(rows *read.Rows, q *passQuestion, use passUse) error {
 
 // run makes the pass for one share of the visits.
 func (p *pass) run(workers []*passWorker) error {
-	p.open, p.room = make(map[uint64]*visitDims), p.rows.PairSets()
+	p.open, p.spare, p.room = make(map[uint64]*visitDims), p.rows.Room(), p.rows.PairSets()
+	defer p.spare.Close()
 	defer p.room.Close()
 	if p.most = p.room.Free(); p.room.Reserve(min(openAtFirst, p.room.Most()/openPairs) * openPairs) {
 		p.most += min(openAtFirst, p.room.Most()/openPairs)
@@ -223,7 +227,7 @@ func (w *passWorker) take(s *sliceVisits) error {
 		}
 		if len(p.open) == p.most {
 			more := openMore
-			if !p.room.Reserve(more * openPairs) {
+			if !p.spare.Spare(openMore*openBytes) && !p.room.Reserve(more*openPairs) {
 				if more = 1; !p.room.Reserve(openPairs) {
 					return errOpen
 				}
