@@ -208,7 +208,9 @@ func (p *visitPass) hold(root uint64, texts *read.Terms, f *visitFacts, end visi
 	}
 	held := &heldVisit{visit: *f.visit, facts: *f, texts: texts, ok: ok}
 	held.facts.visit = &held.visit
-	held.visit.list, held.visit.origin = slices.Clone(f.list), f.origin // whose source is known
+	if held.visit.list = slices.Clone(f.list); f.origin != nil {
+		held.visit.origin = f.origin.clone()
+	}
 	held.facts.dims = append([]dimValue(nil), f.dims...)
 	p.waiting[root] = held
 	return nil
