@@ -60,7 +60,7 @@ var plan = []room{
 	{dir: "engine/read", knows: []string{"engine/cache", "engine/query", "engine/table", "engine/identity", "engine/store", "engine/calendar", "engine/event", "engine/referrer", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/erase", knows: []string{"engine/query", "engine/store", "engine/table", "engine/read", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/report", knows: []string{"engine/read", "engine/cache", "engine/query", "engine/table", "engine/identity", "engine/calendar", "engine/event", "engine/referrer", "index"}, far: []string{fasthttpModule, tomlModule}},
-	{dir: "engine/export", knows: []string{"engine/read", "engine/query", "engine/event", "index"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine/export", knows: []string{"engine/read", "engine/query", "engine/event", "index"}, tests: []string{"engine"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/check", knows: []string{"engine/calendar", "engine/query", "engine/erase", "engine/read", "engine/table", "engine/identity", "engine/store", "engine/records", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/repair", knows: []string{"engine/query", "engine/erase", "engine/records", "engine/store", "engine/table", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/enrich", knows: []string{"engine/address", "engine/event", "engine/ua", "engine/referrer", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
@@ -125,6 +125,30 @@ func TestArbitraryPrecisionInOnePlace(t *testing.T) {
 	}
 	if !found {
 		t.Errorf("%s does not import math/big", exact)
+	}
+}
+
+// parquet is the one room that writes Parquet, which a build can leave out.
+const parquetRoom, parquetModule = "engine/export", "github.com/parquet-go/parquet-go"
+
+func TestParquetInOnePlace(t *testing.T) {
+	sources, err := goFiles(os.DirFS(top))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, s := range sources {
+		for _, spec := range s.file.Imports {
+			if path, _ := strconv.Unquote(spec.Path.Value); !of(path, []string{parquetModule}) {
+				continue
+			}
+			if found = true; s.dir() != parquetRoom {
+				t.Errorf("%s: only %s may import %s", s.path, parquetRoom, parquetModule)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("%s does not import %s", parquetRoom, parquetModule)
 	}
 }
 
