@@ -99,9 +99,9 @@ func manifold(rng *rand.Rand, n int) []event.Event {
 			e.Properties.Set([]string{"plan", "deep", "deep.b", "=k", "a,b", "\"q\"", "size", "on", "n"}[rng.IntN(9)], value())
 		}
 		if rng.IntN(3) == 0 { // more names than a part has columns
-			for range 8 {
-				e.Properties.Set(fmt.Sprint("p", rng.IntN(1500)), value())
-				e.Extra.Set(fmt.Sprint("x", rng.IntN(1500)), value())
+			for range 12 {
+				e.Properties.Set(fmt.Sprint("p", rng.IntN(900)), value())
+				e.Extra.Set(fmt.Sprint("x", rng.IntN(900)), value())
 			}
 		}
 		for range rng.IntN(4) {
@@ -144,9 +144,9 @@ func ingestAll(t *testing.T, e *engine.Engine, events []event.Event) {
 // Whatever events have, and wherever they are stored, their export is their listing.
 func TestExportHasEveryField(t *testing.T) {
 	seed := rand.Uint64()
-	for _, sealRows := range []int{1 << 16, 64, 500} {
+	for _, sealRows := range []int{1 << 16, 200} {
 		e := exportStore(t, sealRows)
-		ingestAll(t, e, manifold(rand.New(rand.NewPCG(seed, 0)), 1200))
+		ingestAll(t, e, manifold(rand.New(rand.NewPCG(seed, 0)), 600))
 		events, err := walk(e, query.Query{Site: &exportSite.Site, Ascending: true, Limit: 1000})
 		if err != nil {
 			t.Fatal(err)
@@ -228,9 +228,9 @@ func (f *failing) Write(b []byte) (int, error) {
 // closed, which Close checks, and the place is free.
 func TestExportEndsWithItsClient(t *testing.T) {
 	e := exportStore(t, 500)
-	ingestAll(t, e, manifold(rand.New(rand.NewPCG(1, 0)), 3000))
+	ingestAll(t, e, manifold(rand.New(rand.NewPCG(1, 0)), 300))
 	for _, format := range []query.ExportFormat{query.NDJSON, query.CSV, query.Parquet} {
-		for _, left := range []int{0, 1, 100_000, 400_000} {
+		for _, left := range []int{0, 1, 100_000} {
 			for _, canceled := range []bool{false, true} {
 				ctx, end := context.WithCancel(t.Context())
 				run, err := e.BeginExport(ctx, query.Export{Site: &exportSite.Site, Format: format})
@@ -340,29 +340,5 @@ func TestExportGoesOnLater(t *testing.T) {
 	all, _, _, err := exported(e, query.Export{Site: &exportSite.Site})
 	if err != nil || first.String()+string(later) != string(all) {
 		t.Errorf("two exports have other bytes than one, %v", err)
-	}
-}
-
-// Progress is told with a cursor.
-func TestExportProgress(t *testing.T) {
-	e := exportStore(t, 1<<16)
-	var events []event.Event
-	for i := range 1000 {
-		events = append(events, event.Event{Dialect: event.Native, Type: event.Track, Name: fmt.Sprint(i % 7)})
-	}
-	for range 101 {
-		ingestAll(t, e, events)
-	}
-	var told []string
-	_, _, done, err := exported(e, query.Export{Site: &exportSite.Site, Progress: func(n uint64, last string) {
-		if n >= 100_000 {
-			told = append(told, last)
-		}
-	}})
-	if err != nil || done.Events != 101_000 || len(told) != 1 {
-		t.Fatalf("%+v, %q, %v", done, told, err)
-	}
-	if _, _, done, err := exported(e, query.Export{Site: &exportSite.Site, After: told[0]}); err != nil || done.Events > 1000 {
-		t.Errorf("%+v, %v", done, err)
 	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -169,5 +170,44 @@ func TestCheckFindsHeartbeats(t *testing.T) {
 	report, err := check.Store(t.Context(), s.opts.FS, "data")
 	if err != nil || len(report.Problems) != 2 {
 		t.Fatalf("problems %v, %v; want 2", report.Problems, err)
+	}
+}
+
+// The export of a visit has, on its first event, the time of its last heartbeat, and every event
+// says with which one its visit began.
+func TestExportOfVisits(t *testing.T) {
+	s := newHitStore(t)
+	defer s.Close()
+	begin := s.now
+	first := s.send(event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Name: "1"}, event.Hit{})
+	s.now = s.now.Add(10 * time.Second)
+	s.send(event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Name: "2"}, event.Hit{})
+	other := s.send(event.Event{Anonymous: "bbbbbbbbbbbbbbbb", Name: "3"}, event.Hit{IDOnly: true})
+	s.now = s.now.Add(30 * time.Second)
+	if o := s.send(event.Event{Anonymous: "aaaaaaaaaaaaaaaa"}, event.Hit{Ping: true}); o.Status != event.Excluded {
+		t.Fatalf("a heartbeat: %+v", o)
+	}
+	var b bytes.Buffer
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	run, err := s.BeginExport(ctx, query.Export{Site: &s.opts.Sites()[0].Site})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Write(ctx, &b); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("%d lines", len(lines))
+	}
+	beat := `"heartbeat":"` + begin.Add(40*time.Second).UTC().Format("2006-01-02T15:04:05.000Z") + `"`
+	for i, want := range []struct {
+		of   string
+		beat bool
+	}{{first.ID, true}, {first.ID, false}, {other.ID, false}} {
+		if !strings.Contains(lines[i], `"session_of":"`+want.of+`"`) || strings.Contains(lines[i], "heartbeat") != want.beat || want.beat && !strings.HasSuffix(lines[i], beat+"}") {
+			t.Errorf("line %d: %s", i, lines[i])
+		}
 	}
 }
