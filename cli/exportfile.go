@@ -189,7 +189,11 @@ func columnsOf(head []byte) string {
 	if err != nil || len(names) <= exportFixed {
 		return ""
 	}
-	return strings.Join(names[exportFixed:], ",")
+	var b strings.Builder
+	w := csv.NewWriter(&b) // a name may have a comma
+	w.Write(names[exportFixed:])
+	w.Flush()
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // exportFixed is how many columns every CSV file has.

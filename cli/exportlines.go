@@ -24,12 +24,12 @@ const (
 	// exportTries is how often an export goes on by itself without a new event in between.
 	exportTries = 5
 
-	// exportWait is how long it waits before that.
-	exportWait = 2 * time.Second
-
 	// exportCursorEvery is after how many events the cursor is printed.
 	exportCursorEvery = 100_000
 )
+
+// exportWait is how long an export waits before it goes on. Tests do not wait.
+var exportWait = 2 * time.Second
 
 // events exports events.
 func (e *exportFlags) events(ctx context.Context, s *server, stdout, stderr io.Writer) error {

@@ -48,6 +48,7 @@
 //
 //	query     questions, answers and their errors, as types
 //	read      answers them from a view
+//	export    writes events as files: NDJSON, CSV, Parquet
 //	report    answers with reports: visits, funnels and others
 //	table     one site's rows: the part in memory, runs, views
 //	identity  who an event is from: persons, sessions, visits, the table of ids

@@ -50,6 +50,7 @@
 //	term.go decimal.go compare.go
 //	leaves.go counts.go                    terms, numbers, leaves and counters
 //	cell.go columns.go lists.go capped.go  the event as cells
+//	cellout.go                             cells as text, without an event
 //	split.go splitter.go join.go           objects of Extra in pieces
 //	record.go keyed.go decode.go           the stored record
 //	emptied.go poison.go                   memory that is used again

@@ -14,6 +14,7 @@
 //	            aggregate.go of numbers, fields.go of the fields there are,
 //	            goals.go of goals, shop.go of orders, carts and products
 //	live.go     what happens now; tail.go the events that have come since
+//	export.go   all events of a question as a file
 //	facts.go    what a site is
 //	browser.go  who has logged in to the dashboard
 //	saved.go    what a site has saved; deletion.go what is taken away from it,

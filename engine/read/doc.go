@@ -48,6 +48,7 @@
 //	matching.go          which rows a deletion takes
 //	list.go              listings of events
 //	facts.go             what the rows of a site say of it
+//	stretches.go         the rows of an export, many at a time
 //	tail.go              events in the order of receipt, as they come
 //	listings.go          listings for callers who may have them already
 //	count.go             events, users and sessions of a query

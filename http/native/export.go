@@ -3,6 +3,7 @@ package native
 import (
 	"bufio"
 	"context"
+	"encoding/csv"
 	"io"
 	"strconv"
 	"strings"
@@ -56,7 +57,10 @@ func (n *API) exportEvents(ctx context.Context, c *reading) error {
 		if form.format == query.NDJSON {
 			return badField("columns", "NDJSON has no columns")
 		}
-		q.Columns = strings.Split(columns, ",")
+		r := csv.NewReader(strings.NewReader(columns)) // a name may have a comma
+		if q.Columns, err = r.Read(); err != nil || r.InputOffset() != int64(len(columns)) {
+			return badField("columns", "must be one line of CSV")
+		}
 	}
 	head, err := c.query.choice("head", "", "yes", "no")
 	if err != nil {

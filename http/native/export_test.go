@@ -63,7 +63,8 @@ func TestExport(t *testing.T) {
 		"format=csv&after=" + id:                {Format: query.CSV, After: id, NoHead: true},
 		"format=csv&head=yes&after=" + id:       {Format: query.CSV, After: id},
 		"format=csv&head=no":                    {Format: query.CSV, NoHead: true},
-		"format=parquet&columns=prop.a,country": {Format: query.Parquet, Columns: []string{"prop.a", "country"}},
+		"format=csv&columns=%22prop.a,%22%22b%22%22%22,country": {Format: query.CSV, Columns: []string{`prop.a,"b"`, "country"}},
+		"format=parquet&columns=prop.a,country":                 {Format: query.Parquet, Columns: []string{"prop.a", "country"}},
 	} {
 		n := &nativetest.Engine{Exports: nativetest.Exports{Exported: "{}\n"}}
 		res, err := exportOf(t, n, raw, "", nil)
@@ -82,14 +83,16 @@ func TestExport(t *testing.T) {
 // What an export cannot be is said before it begins.
 func TestExportRefused(t *testing.T) {
 	for raw, want := range map[string]string{
-		"format=xml":            "format",
-		"columns=prop.a":        "columns",
-		"after=x":               "after",
-		"up_to=x":               "up_to",
-		"format=csv&head=maybe": "head",
-		"from=yesterday":        "from",
-		"limit=5":               "limit",
-		"order=asc":             "order",
+		"format=xml":               "format",
+		"columns=prop.a":           "columns",
+		"after=x":                  "after",
+		"format=csv&columns=a%0Ab": "columns",
+		"format=csv&columns=%22a":  "columns",
+		"up_to=x":                  "up_to",
+		"format=csv&head=maybe":    "head",
+		"from=yesterday":           "from",
+		"limit=5":                  "limit",
+		"order=asc":                "order",
 	} {
 		_, err := exportOf(t, &nativetest.Engine{}, raw, "", nil)
 		var status *dialect.StatusError
