@@ -33,6 +33,7 @@ type merger struct {
 	dropped []uint64     // old runs that no view holds any more
 
 	undropped map[uint64]uint32 // by id, the site of each old run whose keys are in the store; used by the merger's goroutine alone
+	purged    []uint64          // runs whose keys were deleted as ranges, since the last purge; as undropped
 
 	gaveWay bool // the current merge must end, because a seal needs its space
 	flush   bool // dropped runs free their disk space only after a flush; used by the merger's goroutine alone
@@ -171,7 +172,9 @@ func (m *merger) drop(runs []uint64, idle bool) error {
 		if err != nil {
 			return err
 		}
-		m.flush = m.flush || flush
+		if m.flush = m.flush || flush; flush {
+			m.purged = append(m.purged, id)
+		}
 		if site, waited := m.undropped[id]; waited {
 			delete(m.undropped, id)
 			if s := m.e.state(site); s.eraseAt.Load() != 0 {

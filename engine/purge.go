@@ -314,17 +314,16 @@ func (m *merger) purge(s *siteState) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := m.e.db.Flush(); err != nil { // ends the log file, too
-		return false, err
-	}
-	for _, span := range purgeSpans(s.ID) {
-		if err := m.e.db.Compact(ctx, span[0], span[1], false); err != nil {
+	runs := len(m.purged)
+	for _, span := range purgeSpans(s.ID, m.purged) {
+		if err := m.compact(ctx, span); err != nil {
 			if m.stopping() {
 				return false, errMergeStopped
 			}
 			return false, fmt.Errorf("purge: %w", err)
 		}
 	}
+	m.purged = m.purged[runs:]
 	return m.cleaned(logs)
 }
 
@@ -386,18 +385,49 @@ func (m *merger) live() (map[string]bool, error) {
 	return names, nil
 }
 
-// purgeSpans are the keys that may have something of a site's events: the log, ids, links,
-// heartbeats, and all runs.
-func purgeSpans(site uint32) (spans [][2][]byte) {
+// compact rewrites all tables that have something of a span, so that nothing that was deleted is
+// left in them. Pebble moves a table without a change to the next level where nothing overlaps it.
+// Tombstones at the ends of the span, in a table of their own, make it rewrite both. The flush
+// ends the log file, too.
+func (m *merger) compact(ctx context.Context, span [2][]byte) error {
+	if err := m.e.db.Flush(); err != nil {
+		return err
+	}
+	b := m.e.db.NewBatch()
+	defer b.Close()
+	for _, key := range span {
+		if err := b.Delete(append(slices.Clone(key), 0), nil); err != nil { // no key of the store
+			return err
+		}
+	}
+	if err := b.Commit(pebble.NoSync); err != nil {
+		return err
+	}
+	if err := m.e.db.Flush(); err != nil {
+		return err
+	}
+	return m.e.db.Compact(ctx, span[0], append(slices.Clone(span[1]), 1), false)
+}
+
+// purgeRunsMost is how many runs are compacted by themselves.
+const purgeRunsMost = 16
+
+// purgeSpans are the keys that may have something of a site's deleted events: the log, ids,
+// links, heartbeats, and runs that are not there any more.
+func purgeSpans(site uint32, runs []uint64) (spans [][2][]byte) {
 	for _, prefix := range []byte{wal.PrefixBlock, wal.PrefixNote, store.PrefixID, store.PrefixLink, store.PrefixHeartbeats, store.PrefixDeletions} {
 		first := store.SiteKey(prefix, site)
-		end := slices.Concat(first, bytes.Repeat([]byte{0xff}, 16))
-		if site < 1<<32-1 {
-			end = binary.BigEndian.AppendUint32([]byte{prefix}, site+1)
-		}
-		spans = append(spans, [2][]byte{first, end})
+		spans = append(spans, [2][]byte{first, slices.Concat(first, bytes.Repeat([]byte{0xff}, 16))})
 	}
-	return append(spans, [2][]byte{{index.PrefixRun}, {index.PrefixRun + 1}})
+	runs = slices.Sorted(slices.Values(runs))
+	run := func(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte{index.PrefixRun}, id) }
+	if len(runs) > purgeRunsMost {
+		return append(spans, [2][]byte{run(runs[0]), slices.Concat(run(runs[len(runs)-1]), bytes.Repeat([]byte{0xff}, 16))})
+	}
+	for _, id := range runs {
+		spans = append(spans, [2][]byte{run(id), slices.Concat(run(id), bytes.Repeat([]byte{0xff}, 16))})
+	}
+	return spans
 }
 
 // WaitPurged waits until a deletion of a site is done: no file of the store has its events. Its

@@ -86,8 +86,12 @@ func (s *sealer) removeOrphans(used map[uint64]bool) error {
 	}
 	for _, id := range ids {
 		if !used[id] {
-			if _, err := index.DropRun(s.e.db, id); err != nil {
+			flush, err := index.DropRun(s.e.db, id)
+			if err != nil {
 				return fmt.Errorf("remove unfinished run: %w", err)
+			}
+			if flush {
+				s.e.merger.purged = append(s.e.merger.purged, id) // it is not started yet
 			}
 		}
 		s.run = max(s.run, id+1)
