@@ -153,6 +153,7 @@ func (p *pair) act(n int) {
 func (p *pair) open() {
 	o := p.options(p.fs, p.dir)
 	o.Tuples = p.tuples
+	o.Purge = 365 * 24 * time.Hour // the model decides with deleted rows
 	e, err := engine.Open(o)
 	if err != nil {
 		p.Fatalf("op %d: open: %v", p.op, err)
@@ -186,7 +187,6 @@ func (p *pair) delete() {
 			return
 		}
 	case 1:
-		d.Kind = query.DeleteRetention
 		at := p.model.now().Add(-time.Duration(p.IntN(30*60)) * time.Minute)
 		d.To = at.UnixMilli()
 		if p.chance(2) {

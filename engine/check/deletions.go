@@ -20,7 +20,7 @@ type deletions struct {
 	last    uint64            // the newest seq that one of them hides or has looked at
 	blank   *roaring64.Bitmap // seqs that no run has any more but as blanks; nil = none are known
 
-	blanks bool            // some run has blanks
+	blanks bool            // some run has blanks, or soon will have
 	begun  identity.OrdSet // sessions whose first rows were read, blank or not; only with blanks
 }
 
@@ -36,9 +36,10 @@ func (s *siteCheck) readDeletions() {
 			}
 			return nil
 		}
-		if n := r.Seqs.GetCardinality(); n != r.Rows || r.Seqs.Minimum() == 0 || r.Seqs.Maximum() > r.UpTo {
+		if n := r.Seqs.GetCardinality(); n < r.Rows || r.Seqs.Minimum() == 0 || r.Seqs.Maximum() > r.UpTo {
 			s.problem("deletion %d: it deletes %d events up to %d, but names %d up to %d", r.ID, r.Rows, r.UpTo, n, r.Seqs.Maximum())
 		}
+		d.blanks = true // the ids of its rows may be forgotten before they are blanks
 		if r.State != query.DeletionHidden {
 			if d.blank == nil {
 				d.blank = roaring64.New()

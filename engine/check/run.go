@@ -239,12 +239,13 @@ func (r *rowChecker) read(c *chunk) {
 	c.events = make([]*event.Event, 0, c.to-c.from)
 	for row := c.from; row < c.to; row++ {
 		ev, err := r.rows.Read(row)
-		if err == nil && r.compare {
+		isBlank := r.rows.Blank(row)
+		if err == nil && r.compare && !isBlank {
 			r.body = event.AppendBody(r.body[:0], ev)
 			r.record = event.AppendRecord(r.record[:0], event.HeadOf(ev), r.body)
 			err = r.rows.Same(row, r.record)
 		}
-		if err == nil && r.rows.Blank(row) {
+		if err == nil && isBlank {
 			if c.blanks == nil {
 				c.blanks = make(map[*event.Event]bool)
 			}
