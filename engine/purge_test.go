@@ -1,18 +1,26 @@
+// Purges: when one is done, no file has a word of the deleted events, whatever happens meanwhile.
+
 package engine_test
 
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/check"
 	"cairn/engine/event"
 	"cairn/engine/query"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
 // filesWith returns the names of all files below dir that have a text.
@@ -51,34 +59,151 @@ func filesWith(t *testing.T, fs vfs.FS, dir string, text []byte) (names []string
 // marker is a text that no compression shortens much: it is found in a file as it is.
 const marker = "k7Qz3vXw9LmB2nRt5Yc8"
 
+var purgeStride = flag.Int("purge.stride", 37, "try a power cut at every n-th file operation of a purge")
+
+// purgeSite is the site of these tests.
+var purgeSite = &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
+
+// markedUser is the person who is deleted.
+const markedUser = "user-" + marker
+
+// fillMarked sends n events of five users. One of them is markedUser, whose events have the marker
+// wherever a client can write.
+func fillMarked(t *testing.T, e *engine.Engine, first, n int) {
+	t.Helper()
+	for i := first; i < first+n; i++ {
+		ev := event.Event{Dialect: event.Native, Type: event.Track, Name: fmt.Sprintf("name-%d", i%3), User: fmt.Sprintf("u%d", i%5), Anonymous: fmt.Sprintf("a%d", i%5),
+			Time: 1_700_000_000_000 + int64(i)*1000, MessageID: fmt.Sprintf("m%d", i)}
+		switch {
+		case i%5 == 3:
+			ev.User, ev.Anonymous, ev.Session = markedUser, "anonymous-"+marker, fmt.Sprintf("session-%s-%d", marker, i/100)
+			ev.MessageID = fmt.Sprintf("message-%s-%d", marker, i)
+			ev.Properties = event.Object{{Key: "card", Value: event.Str(marker)}, {Key: marker, Value: event.Str("key")}}
+		case i%5 == 2 && i%2 == 0:
+			ev.User = "" // later linked to its user
+		}
+		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: purgeSite, Record: &event.Record{Event: ev}}}, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// forgetMarked deletes markedUser.
+func forgetMarked(ctx context.Context, e *engine.Engine) (query.Receipt, error) {
+	return e.Delete(ctx, &purgeSite.Site, query.Deletion{Kind: query.DeletePerson, Where: []query.Cond{{Field: "user", Values: []string{markedUser}}}, Now: true})
+}
+
+// A power cut at any file operation of a purge, and a start after it: the deletion is there once
+// it was answered, nobody sees the events, and the purge comes to its end.
+func TestPurgeCrash(t *testing.T) {
+	t.Parallel()
+	const n = 200
+	type cut struct {
+		at    int64
+		kept  int
+		fs    vfs.FS
+		acked bool
+	}
+	var cuts []cut
+	var mu sync.Mutex
+	var ops, at atomic.Int64
+	var acked, armed atomic.Bool
+	mem := newCrashable()
+	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		switch op.Kind {
+		case errorfs.OpCreate, errorfs.OpFileWrite, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo, errorfs.OpRename, errorfs.OpLink, errorfs.OpRemove:
+		default:
+			return nil
+		}
+		if k := ops.Add(1); armed.Load() && k%int64(*purgeStride) == at.Load() {
+			if op.Kind == errorfs.OpLink {
+				return nil // see linkFS
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, kept := range []int{0, 100} {
+				cuts = append(cuts, cut{k, kept, mem.clone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: rand.New(rand.NewPCG(uint64(k), 0))}), acked.Load()})
+			}
+		}
+		return nil
+	}))
+	at.Store(int64(rand.IntN(*purgeStride)))
+	options := engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(purgeSite), SealRows: 32, MergeRuns: 3, Memory: 16 << 20, Reserve: -1}
+	e, err := engine.Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillMarked(t, e, 0, n)
+	armed.Store(true)
+	r, err := forgetMarked(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	acked.Store(true)
+	fillMarked(t, e, n+n%5, 3) // none of them is the person's
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := e.WaitPurged(ctx, &purgeSite.Site, r.ID); err != nil {
+		t.Fatal(err)
+	}
+	armed.Store(false)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d power cuts, offset %d", len(cuts), at.Load())
+	for _, c := range cuts {
+		options.FS = c.fs
+		what := fmt.Sprintf("power cut at operation %d, %d %% of unsynced data kept", c.at, c.kept)
+		e, err := engine.Open(options)
+		if err != nil {
+			t.Fatalf("%s: open: %v", what, err)
+		}
+		all, err := e.Deletions(t.Context(), &purgeSite.Site)
+		if err != nil || c.acked && len(all) != 1 {
+			t.Fatalf("%s: deletions %+v, %v", what, all, err)
+		}
+		if len(all) == 1 {
+			page, err := e.List(t.Context(), query.Query{Site: &purgeSite.Site, Where: []query.Cond{{Field: "user", Values: []string{markedUser}}}, Limit: 10})
+			if err != nil || len(page.Events) > 0 {
+				t.Errorf("%s: %d events of the person, %v", what, len(page.Events), err)
+			}
+			if r, err := e.WaitPurged(ctx, &purgeSite.Site, 1); err != nil {
+				t.Fatalf("%s: %+v: %v", what, r, err)
+			}
+			if files := filesWith(t, c.fs, "data", []byte(marker)); len(files) > 0 {
+				t.Errorf("%s: the marker is in %v", what, files)
+			}
+			total, err := e.Count(t.Context(), query.Query{Site: &purgeSite.Site})
+			if err != nil || total.Events < n-n/5 || total.Events > n-n/5+3 {
+				t.Errorf("%s: count %+v, %v", what, total, err)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Fatalf("%s: close: %v", what, err)
+		}
+		if report, err := check.Store(t.Context(), c.fs, "data"); err != nil || len(report.Problems) > 0 {
+			t.Fatalf("%s: check: %v %v", what, err, report.Problems)
+		}
+	}
+}
+
 // When the purge of a person is done, no file of the store has a word of it, sealed or not.
 func TestPurgedPersonIsInNoFile(t *testing.T) {
 	for _, sealRows := range []int{1 << 16, 64} {
 		t.Run(fmt.Sprint(sealRows), func(t *testing.T) {
 			fs := vfs.NewMem()
-			site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
+			site := purgeSite
 			opts := engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(site), SealRows: sealRows, MergeRuns: 4}
 			e, err := engine.Open(opts)
 			if err != nil {
 				t.Fatal(err)
 			}
 			const n, users = 1000, 5
-			for i := range n {
-				ev := event.Event{Dialect: event.Native, Type: event.Track, Name: fmt.Sprintf("name-%d", i%3), User: fmt.Sprintf("u%d", i%users), Anonymous: fmt.Sprintf("a%d", i%users), Time: 1_700_000_000_000 + int64(i)*1000,
-					MessageID: fmt.Sprintf("m%d", i)}
-				if i%users == 3 {
-					ev.User, ev.Anonymous, ev.Session = "user-"+marker, "anonymous-"+marker, fmt.Sprintf("session-%s-%d", marker, i/100)
-					ev.MessageID = fmt.Sprintf("message-%s-%d", marker, i)
-					ev.Properties = event.Object{{Key: "card", Value: event.Str(marker)}}
-				}
-				if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: ev}}}, true, nil); err != nil {
-					t.Fatal(err)
-				}
-			}
+			fillMarked(t, e, 0, n)
 			if files := filesWith(t, fs, "data", []byte(marker)); len(files) == 0 {
 				t.Fatal("no file has the marker before the deletion")
 			}
-			r, err := e.Delete(t.Context(), &site.Site, query.Deletion{Kind: query.DeletePerson, Where: []query.Cond{{Field: "user", Values: []string{"user-" + marker}}}, Now: true})
+			r, err := forgetMarked(t.Context(), e)
 			if err != nil {
 				t.Fatal(err)
 			}
