@@ -17,7 +17,7 @@ import (
 )
 
 func TestDeletions(t *testing.T) {
-	for seed := range uint64(max(2, *metamorphicRuns/2)) {
+	for seed := range uint64(max(3, *metamorphicRuns/5)) {
 		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) {
 			t.Parallel()
 			deletions(t, seed+1)
@@ -61,6 +61,10 @@ func deletions(t *testing.T, seed uint64) {
 		ask()
 		p.delete()
 		ask()
+		if p.chance(3) {
+			p.makeBlanks()
+			ask()
+		}
 		for _, question := range []func(){p.list, p.count, p.users, p.sessions, p.group, p.event, p.digest, p.visitReport, p.pageReport, p.retention, p.fields, p.breakdown} {
 			if p.chance(2) {
 				question()

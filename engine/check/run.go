@@ -239,13 +239,13 @@ func (r *rowChecker) read(c *chunk) {
 	c.events = make([]*event.Event, 0, c.to-c.from)
 	for row := c.from; row < c.to; row++ {
 		ev, err := r.rows.Read(row)
-		isBlank := r.rows.Blank(row)
-		if err == nil && r.compare && !isBlank {
+		isBlank := err == nil && r.rows.Blank(row)
+		if err == nil && r.compare && !isBlank { // a blank has no type, which each record has
 			r.body = event.AppendBody(r.body[:0], ev)
 			r.record = event.AppendRecord(r.record[:0], event.HeadOf(ev), r.body)
 			err = r.rows.Same(row, r.record)
 		}
-		if err == nil && isBlank {
+		if isBlank {
 			if c.blanks == nil {
 				c.blanks = make(map[*event.Event]bool)
 			}

@@ -173,11 +173,12 @@ func (s *siteRepair) rows(d index.Descriptor) error {
 		}
 		body := event.AppendBody(nil, ev)
 		s.record = event.AppendRecord(s.record[:0], event.HeadOf(ev), body)
-		if err := rows.Same(row, s.record); err != nil {
+		blank := rows.Blank(row)
+		if !blank && rows.Same(row, s.record) != nil {
 			rows = nil
 			continue
 		}
-		if err := s.add(d.First+uint64(row), ev, s.record, rows.Blank(row)); err != nil {
+		if err := s.add(d.First+uint64(row), ev, s.record, blank); err != nil {
 			return err
 		}
 	}
