@@ -17,6 +17,8 @@
 // # Files
 //
 //	importer.go       options, summary, and the way of an import; start here
+//	order.go          the files, and in which order they are read
+//	batch.go          what is handed on, and the summary
 //	files.go          files, gzip, zstd, zip, the standard input, and their bounds
 //	lines.go csv.go   readers of lines and JSON, and of tables
 //	preset.go         the table of formats, and how one is recognised

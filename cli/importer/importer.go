@@ -7,10 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"cairn/engine/event"
@@ -55,27 +53,6 @@ type Progress struct {
 	Bytes, All int64 // of the files; All is 0 if it is not known
 }
 
-// Summary is what became of an import.
-type Summary struct {
-	Files      int
-	Read       int64 // records: lines, rows or objects
-	Events     int64 // that were made of them
-	Stored     int64
-	Duplicates int64            // that the server had
-	LeftOut    map[string]int64 // records that are no events, by reason
-	Refused    map[string]int64 // records and events, by reason
-	Formats    []string         // of the files, each once
-	Check      *Check           // of a dry run
-}
-
-// RefusedTotal is how many records and events were refused.
-func (s *Summary) RefusedTotal() (n int64) {
-	for _, v := range s.Refused {
-		n += v
-	}
-	return n
-}
-
 const (
 	// batchEvents is how many events a request has. More would not be faster, and each one
 	// waits for the whole batch to be written.
@@ -92,31 +69,6 @@ const (
 	// reasonsMax bounds the reasons of a summary.
 	reasonsMax = 40
 )
-
-// place is where an event comes from.
-type place struct {
-	file *member
-	line int
-	text []byte // of the record; nil unless it is kept for Rejected
-}
-
-// refused is a record that was not taken.
-type refused struct {
-	place
-	why string
-}
-
-// batch is a stretch of the files on its way to the server.
-type batch struct {
-	body    []byte // lines of JSON
-	ends    []int  // of each event in body
-	places  []place
-	read    int64
-	leftOut map[string]int64
-	refused []refused
-	bytes   int64 // of texts that are kept
-	done    int64 // bytes of the files that are read
-}
 
 // reader makes batches of files.
 type reader struct {
@@ -225,88 +177,6 @@ func (r *reader) options() error {
 	if o.Follow && o.Files[len(o.Files)-1] == "-" {
 		return errors.New("-follow needs a file; the standard input is read to its end anyway")
 	}
-	return nil
-}
-
-// sizes is how long all files are together. A file that is not there is an error before
-// anything is sent.
-func (r *reader) sizes() (all int64, err error) {
-	for _, name := range r.o.Files {
-		if name == "-" {
-			return 0, nil
-		}
-		info, err := os.Stat(name)
-		if err != nil {
-			return 0, err
-		}
-		if info.IsDir() {
-			return 0, fmt.Errorf("%s is a directory; name the files in it", name)
-		}
-		all += info.Size()
-	}
-	if r.o.Follow {
-		return 0, nil
-	}
-	return all, nil
-}
-
-// errFirst ends the look for the first event of a file.
-var errFirst = errors.New("found")
-
-// order sorts files by the times of their first events: a shell lists access.log before
-// access.log.1, which is older. Files in which none is found keep their places.
-func (r *reader) order() error {
-	names := r.o.Files
-	if r.o.Follow {
-		names = names[:len(names)-1]
-	}
-	if len(names) < 2 || slices.Contains(names, "-") {
-		return nil
-	}
-	type dated struct {
-		name string
-		time int64
-	}
-	var files []dated
-	for i, name := range names {
-		if isBeside(name) {
-			continue
-		}
-		at := int64(0)
-		probe := &reader{o: r.o, mapped: r.mapped, log: r.log, ctx: context.Background(), batch: newBatch(), ids: r.ids}
-		n := int64(0)
-		err := openFile(name, nil, &n, func(m *member) error {
-			return probe.member(m, func(b *builder) error {
-				if b.Time == 0 {
-					return nil
-				}
-				at = b.Time
-				return errFirst
-			})
-		})
-		if err != nil && !errors.Is(err, errFirst) {
-			var file *FileError
-			if errors.As(err, &file) && file.Line == 0 {
-				return err // it cannot be read at all: better to say so before anything is sent
-			}
-		}
-		if at == 0 && i > 0 && len(files) > 0 {
-			at = files[len(files)-1].time
-		}
-		files = append(files, dated{name, at})
-	}
-	slices.SortStableFunc(files, func(a, b dated) int { return int(min(max(a.time-b.time, -1), 1)) })
-	sorted := make([]string, 0, len(r.o.Files))
-	for _, f := range files {
-		sorted = append(sorted, f.name)
-	}
-	if r.o.Follow {
-		sorted = append(sorted, r.o.Files[len(r.o.Files)-1])
-	}
-	if r.o.Notice != nil && !slices.Equal(sorted, r.o.Files) {
-		r.o.Notice("reading the files in the order of their first events: " + strings.Join(sorted, " "))
-	}
-	r.o.Files = sorted
 	return nil
 }
 
@@ -531,19 +401,6 @@ func (r *reader) add(p *preset, m *member, raw []byte, line int) error {
 	return nil
 }
 
-// refuse keeps a record that was not taken.
-func (r *reader) refuse(at place, why string) {
-	if r.o.Rejected == nil {
-		at.text = nil
-	} else {
-		at.text = append([]byte(nil), at.text...)
-		r.batch.bytes += int64(len(at.text))
-	}
-	r.batch.refused = append(r.batch.refused, refused{at, why})
-}
-
-func newBatch() *batch { return &batch{leftOut: map[string]int64{}} }
-
 // flush hands the batch on.
 func (r *reader) flush() error {
 	if r.batch.read == 0 && len(r.batch.ends) == 0 && len(r.batch.refused) == 0 {
@@ -557,64 +414,4 @@ func (r *reader) flush() error {
 	}
 	r.batch = newBatch()
 	return nil
-}
-
-// settle adds what a batch says without the server to the summary.
-func (s *Summary) settle(b *batch, rejected io.Writer) error {
-	s.Read += b.read
-	s.Events += int64(len(b.ends))
-	for why, n := range b.leftOut {
-		count(s.LeftOut, why, n)
-	}
-	for _, no := range b.refused {
-		if err := s.refuse(no.place, no.why, rejected); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// refuse counts a refused record and writes it to rejected.
-func (s *Summary) refuse(at place, why string, rejected io.Writer) error {
-	count(s.Refused, classOf(why), 1)
-	if rejected == nil {
-		return nil
-	}
-	line := event.AppendString([]byte(`{"file":`), at.file.name)
-	line = fmt.Appendf(line, `,"line":%d,"reason":`, at.line)
-	line = event.AppendString(line, why)
-	line = append(line, `,"text":`...)
-	line = append(event.AppendString(line, alias(at.text)), "}\n"...)
-	_, err := rejected.Write(line)
-	return err
-}
-
-// classOf makes reasons that differ in a number the same.
-func classOf(why string) string {
-	out := make([]byte, 0, len(why))
-	for i := 0; i < len(why) && len(out) < 160; i++ {
-		c := why[i]
-		if c >= '0' && c <= '9' {
-			if n := len(out); n > 0 && out[n-1] == 'N' {
-				continue
-			}
-			c = 'N'
-		}
-		if c == '"' { // what was quoted differs from record to record
-			if end := strings.IndexByte(why[i+1:], '"'); end >= 0 {
-				out = append(out, `"…"`...)
-				i += end + 1
-				continue
-			}
-		}
-		out = append(out, c)
-	}
-	return strings.ToValidUTF8(string(out), "")
-}
-
-func count(m map[string]int64, key string, n int64) {
-	if _, ok := m[key]; !ok && len(m) >= reasonsMax {
-		key = "other reasons"
-	}
-	m[key] += n
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"strconv"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -50,12 +49,4 @@ func messageID(format string, line []byte, equal, part int) string {
 	b = binary.AppendUvarint(b, uint64(part))
 	sum := sha256.Sum256(append(b, line...))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
-}
-
-// numberedID is a source's own id for the event number part of a record.
-func numberedID(id string, part int) string {
-	if part == 0 {
-		return id
-	}
-	return id + "-" + strconv.Itoa(part)
 }
