@@ -120,7 +120,7 @@ func classOf(why string) string {
 		}
 		out = append(out, c)
 	}
-	return strings.ToValidUTF8(string(out), "")
+	return printable(string(out))
 }
 
 func count(m map[string]int64, key string, n int64) {

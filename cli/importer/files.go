@@ -43,9 +43,9 @@ type FileError struct {
 
 func (e *FileError) Error() string {
 	if e.Line == 0 {
-		return e.File + ": " + e.Err.Error()
+		return printable(e.File + ": " + e.Err.Error())
 	}
-	return fmt.Sprintf("%s, line %d: %v", e.File, e.Line, e.Err)
+	return printable(fmt.Sprintf("%s, line %d: %v", e.File, e.Line, e.Err))
 }
 
 func (e *FileError) Unwrap() error { return e.Err }

@@ -266,6 +266,8 @@ func TestRefusedFiles(t *testing.T) {
 		{"too many columns", huge + "\n", func(o *Options) { o.Map = "time=b" }, "at most 2000"},
 		{"a column twice", "time,Time\n", func(o *Options) { o.Map = "time=time" }, "twice"},
 		{"a map of nothing", "a,b\n", func(o *Options) { o.Map = "time=when,name=b" }, "lacks when"},
+		{"names that would move a terminal", "a\x1b[2J,b,c\n", nil, "the columns a\uFFFD[2J, b, c"},
+		{"Umami's properties alone", "website_event_id,data_key,data_type,string_value\n", nil, "website_event.csv"},
 		{"binary", "\x00\x01\x02", nil, "neither text"},
 		{"UTF-16", "t\x00i\x00m\x00e\x00", nil, "UTF-16"},
 		{"Parquet", "PAR1....", nil, "is Parquet"},

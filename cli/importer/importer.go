@@ -186,7 +186,7 @@ func (r *reader) all() error {
 		if r.o.Follow && i == len(r.o.Files)-1 {
 			return follow(r.ctx, name, r.o.poll, r.o.drain, r.flush, func(m *member) error { return r.member(m, nil) })
 		}
-		if isBeside(name) {
+		if r.besides(name) {
 			continue
 		}
 		var err error

@@ -12,6 +12,11 @@ import (
 // This file looks at all files before anything is sent: whether they are there, and in which order
 // they are read.
 
+// besides reports whether a file is read together with another one that is named.
+func (r *reader) besides(name string) bool {
+	return isBeside(name) && len(r.o.Files) > 1 && r.mapped == nil && (r.o.Format == "" || r.o.Format == umami.name)
+}
+
 // sizes is how long all files are together. A file that is not there is an error before
 // anything is sent.
 func (r *reader) sizes() (all int64, err error) {
@@ -53,7 +58,7 @@ func (r *reader) order() error {
 	}
 	var files []dated
 	for i, name := range names {
-		if isBeside(name) {
+		if r.besides(name) {
 			continue
 		}
 		at := int64(0)

@@ -229,6 +229,16 @@ func (l *look) kind() string {
 	return fmt.Sprintf("text whose first line is %.120q", bytes.TrimSpace(line))
 }
 
+// printable is a text of a file as a terminal may have it.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
+
 // list joins names, at most 40 of them.
 func list(names []string) string {
 	if len(names) == 0 {
@@ -274,6 +284,9 @@ func recognise(l *look, name string, mapped *userMap) (*preset, error) {
 			if p.fits(l) && (l.log != nil || len(p.missing(l.lower)) == 0) {
 				return p, nil
 			}
+		}
+		if has(l.lower, "website_event_id") && has(l.lower, "data_key") {
+			return nil, errBesideAlone
 		}
 		return nil, fmt.Errorf("is of no known format. It is %s. cairn knows %s; for any other table or JSON, say with -map which column is what", l.kind(), formatNames())
 	}

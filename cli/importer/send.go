@@ -113,6 +113,9 @@ func (s *sender) send(ctx context.Context, body []byte, ends []int, places []pla
 		}
 		return s.send(ctx, body[cut:], rest, places[half:])
 	}
+	if status != nil && status.Status == http.StatusRequestEntityTooLarge {
+		return s.sum.refuse(places[0], "is too large for the server or a proxy before it", s.o.Rejected)
+	}
 	if err != nil {
 		return err
 	}
@@ -207,5 +210,5 @@ func (s *sender) post(ctx context.Context, body []byte) (a *answer, after time.D
 
 // textOfAnswer is the beginning of an answer in one line.
 func textOfAnswer(text []byte) string {
-	return string(bytes.ToValidUTF8(bytes.Join(bytes.Fields(text[:min(len(text), 500)]), []byte(" ")), nil))
+	return printable(string(bytes.Join(bytes.Fields(text[:min(len(text), 500)]), []byte(" "))))
 }

@@ -166,6 +166,14 @@ func TestSmallBodies(t *testing.T) {
 	if f.body.String() != whole.body.String() || sum.Stored != 1500 {
 		t.Errorf("stored %d, the same %v", sum.Stored, f.body.String() == whole.body.String())
 	}
+	// An event that is too large by itself is refused, and the others are stored.
+	f = newFake(t)
+	o = f.options(write(t, "events.ndjson", `{"name":"a","time":1772356504}`+"\n"+`{"name":"b","time":1772356504,"properties":{"x":"`+strings.Repeat("x", 50<<10)+`"}}`+"\n"+`{"name":"c","time":1772356504}`+"\n"))
+	o.Client = &http.Client{Transport: small{f.Client().Transport, 40 << 10}}
+	sum, err = Run(context.Background(), o)
+	if err != nil || sum.Stored != 2 || sum.RefusedTotal() != 1 {
+		t.Errorf("%+v %v", sum, err)
+	}
 }
 
 type small struct {

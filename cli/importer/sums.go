@@ -39,6 +39,9 @@ func sumsOf(names []string) error {
 	return nil
 }
 
+// errBesideAlone is said of Umami's properties without its events.
+var errBesideAlone = errors.New("has the properties of Umami's events and not the events; name website_event.csv, beside which it is read")
+
 func anyEnds(names []string, end string) bool {
 	return slices.ContainsFunc(names, func(s string) bool { return strings.HasSuffix(s, end) })
 }
