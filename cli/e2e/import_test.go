@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"cairn/cli"
 )
@@ -122,4 +124,53 @@ func TestImportOfAnExport(t *testing.T) {
 		to.finish()
 	}
 	from.finish()
+}
+
+// An import during which the server is killed goes on when it is back, and so does one that is
+// killed itself and run again. Each line is stored once.
+func TestImportWithKills(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, t.TempDir())
+	const lines = 12_000
+	var text strings.Builder
+	for n := range lines {
+		at := time.Date(2026, 3, 1, 0, 0, n, 0, time.UTC)
+		fmt.Fprintf(&text, "192.0.2.%d - - [%s] \"GET /page/%d HTTP/1.1\" 200 512\n", n%200, at.Format("02/Jan/2006:15:04:05 -0700"), n)
+	}
+	file := filepath.Join(t.TempDir(), "access.log")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cut := exec.Command(s.options.Exe, "import", "-data", s.options.Dir, file)
+	if err := cut.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for s.events() == 0 { // it has begun
+		time.Sleep(time.Millisecond)
+	}
+	if err := cut.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	cut.Wait() // it was killed
+
+	var out bytes.Buffer
+	again := exec.Command(s.options.Exe, "import", "-data", s.options.Dir, file)
+	again.Stdout, again.Stderr = &out, &out
+	if err := again.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		before := s.events()
+		for have := before; have == before && have < lines; have = s.events() {
+			time.Sleep(time.Millisecond)
+		}
+		s.restart()
+	}
+	if err := again.Wait(); err != nil {
+		t.Fatalf("%v: %s", err, &out)
+	}
+	if got := s.events(); got != lines {
+		t.Errorf("%d events of %d lines\n%s", got, lines, &out)
+	}
+	s.finish()
 }
