@@ -16,7 +16,6 @@ import (
 	"cairn/engine"
 	"cairn/engine/check"
 	"cairn/engine/query"
-	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/dustin/go-humanize"
@@ -82,15 +81,29 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 
 // restore is "cairn restore".
 func restore(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("restore", "SNAPSHOT DATA_DIR", "Make a data directory from a snapshot. DATA_DIR must be empty or not exist yet.\nA damaged or unfinished snapshot is refused. The data directory also gets the keys that\ncairn generated.")
+	f := newFlags("restore", "[flags] SNAPSHOT DATA_DIR", "Make a data directory from a snapshot. DATA_DIR must be empty or not exist yet.\nA damaged or unfinished snapshot is refused. The data directory also gets the keys that\ncairn generated.\n\nEvents that were deleted after the snapshot was made stay deleted: the server keeps copies\nof deletions in \"deletions\" beside the snapshots.")
+	copies := f.String("deletions", "", "the `DIR` with the copies of deletions (default: \"deletions\" beside the snapshot)")
 	if code, done := f.parse(args, 2, 2, stdout, stderr); done {
 		return code
 	}
 	from, to := f.Arg(0), f.Arg(1)
-	if err := store.Restore(vfs.Default, from, to); err != nil {
+	dir := *copies
+	if dir == "" {
+		dir = filepath.Join(filepath.Dir(filepath.Clean(from)), engine.DeletionsName)
+	} else if _, err := os.Stat(dir); err != nil {
+		return fail(stderr, "restore", err)
+	}
+	applied, err := engine.Restore(vfs.Default, from, to, dir)
+	if err != nil {
 		return fail(stderr, "restore", err)
 	}
 	fmt.Fprintf(stdout, "%s is restored from %s.\n", to, from)
+	switch {
+	case applied.Deletions > 0:
+		fmt.Fprintf(stdout, "%s, made after the snapshot, hide %s again.\n", plural(uint64(applied.Deletions), "deletion"), plural(applied.Rows, "event"))
+	case applied.Copies == 0:
+		fmt.Fprintf(stdout, "%s has no copies of deletions, so none made after the snapshot is applied.\n", dir)
+	}
 	fmt.Fprintf(stdout, "Verify it with \"cairn check %s\", then run \"cairn serve -data %s\".\n", to, to)
 	return ExitOK
 }

@@ -40,6 +40,8 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 		{"dashboard", "[flags]", "print a link that opens the dashboard of the running server", openDashboard},
 		{"export", "[flags] [FILTER]", "write the events of a site to a file: NDJSON, CSV or Parquet", exportEvents},
 		{"import", "[flags] FILE...", "send what other tools have recorded to the running server", cmdImport},
+		{"forget", "[flags] [FILTER...]", "delete all events of a person, or those that filters select", forget},
+		{"retention", "[flags]", "show what will be deleted next because of its age", retention},
 		{"snapshot", "[flags]", "make a snapshot of the running server's data", snapshot},
 		{"restore", "SNAPSHOT DATA_DIR", "make a data directory from a snapshot", restore},
 		{"check", "DATA_DIR|SNAPSHOT", "verify a store: recount its index and counters", checkStore},

@@ -364,6 +364,11 @@ func EngineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fa
 			time.AfterFunc(2*fatalMax, func() { os.Exit(ExitFatal) })
 		},
 	}
+	snapshots, err := snapshotDir(cfg)
+	if err != nil {
+		return engine.Options{}, err
+	}
+	opts.DeletionCopies = filepath.Join(snapshots, engine.DeletionsName)
 	var list []*engine.Site
 	for _, s := range sites {
 		list = append(list, s.Site)

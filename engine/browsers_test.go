@@ -51,7 +51,7 @@ func TestBrowsersStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	if err := store.Restore(fs, "snap", "restored"); err != nil {
+	if err := store.Restore(fs, "snap", "restored", nil); err != nil {
 		t.Fatal(err)
 	}
 	if report, err := repair.Store(ctx, fs, "data", "repaired"); err != nil || len(report.Damages) > 0 {

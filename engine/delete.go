@@ -16,6 +16,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Delete hides the events of a site that d selects, and lets them be purged later. When it
@@ -70,7 +71,7 @@ func (e *Engine) delete(ctx context.Context, site *query.Site, d query.Deletion)
 	if err := r.Put(b, site.ID); err != nil {
 		return query.Receipt{}, err
 	}
-	if err := b.Set(store.Key("version"), []byte{store.VersionDeleted}, nil); err != nil {
+	if err := b.Set(store.Key("version"), []byte{store.VersionNewest}, nil); err != nil {
 		return query.Receipt{}, err
 	}
 	if err := b.Commit(pebble.Sync); err != nil {
@@ -81,7 +82,32 @@ func (e *Engine) delete(ctx context.Context, site *query.Site, d query.Deletion)
 	e.latestEvents.Clear()
 	e.traitVerdicts.clear()
 	e.eraseSoon(t)
+	e.copyDeletion(site.ID, r)
 	return r.Receipt, nil
+}
+
+// DeletionsName is the directory of the copies of deletions, beside the snapshots.
+const DeletionsName = erase.CopiesName
+
+// Restore is store.Restore. The new store has the deletions whose copies are in a directory, so what
+// was deleted after the snapshot stays deleted.
+func Restore(fs vfs.FS, snapshotDir, dataDir, copies string) (applied erase.Applied, err error) {
+	err = store.Restore(fs, snapshotDir, dataDir, func(db *pebble.DB) error {
+		applied, err = erase.Apply(db, fs, copies, time.Now().UnixMilli())
+		return err
+	})
+	return applied, err
+}
+
+// copyDeletion copies a deletion beside the snapshots. The deletion holds without it; the next
+// start tries again.
+func (e *Engine) copyDeletion(site uint32, r *erase.Record) {
+	if e.opts.DeletionCopies == "" || e.opts.ReadOnly {
+		return
+	}
+	if err := erase.WriteCopy(e.opts.FS, e.opts.DeletionCopies, e.public, site, r); err != nil {
+		e.log.Error("a deletion could not be copied beside the snapshots; a restore of an older snapshot would show its events again. The next start tries again", "deletion", r.ID, "error", err)
+	}
 }
 
 // matching finds the rows that a deletion takes.
@@ -92,17 +118,13 @@ func (e *Engine) matching(ctx context.Context, site *query.Site, d *query.Deleti
 	return e.Matching(ctx, site, d.Where, d.From, d.To)
 }
 
-// retentionPurge is how long the bytes of events that retention has hidden may stay: a run that
-// has few of them waits until it has more.
-const retentionPurge = 7 * 24 * time.Hour
-
 // purgeWithin returns how soon after the answer the bytes of deleted events are gone.
 func (e *Engine) purgeWithin(d *query.Deletion) time.Duration {
 	switch {
 	case d.Now:
 		return 0
 	case d.Kind == query.DeleteRetention:
-		return retentionPurge
+		return retentionWait
 	}
 	return e.opts.Purge
 }
@@ -155,6 +177,7 @@ func (e *Engine) loadDeletions() error {
 			if r.State == query.DeletionHidden {
 				all.Or(r.Seqs)
 			}
+			e.copyDeletion(s.ID, r)
 			if r.State != query.DeletionDone {
 				s.eraseAt.Store(1)
 			}

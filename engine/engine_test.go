@@ -83,7 +83,7 @@ func TestAcknowledgedEvents(t *testing.T) {
 			if report, err := check.Store(ctx, fs, "snap"); err != nil || len(report.Problems) > 0 || report.Events != n {
 				t.Fatalf("check of the snapshot: %+v, %v", report, err)
 			}
-			if err := store.Restore(fs, "snap", "data2"); err != nil {
+			if err := store.Restore(fs, "snap", "data2", nil); err != nil {
 				t.Fatal(err)
 			}
 			if report, err := check.Store(ctx, fs, "data2"); err != nil || len(report.Problems) > 0 || report.Events != n {

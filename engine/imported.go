@@ -87,7 +87,7 @@ func (s *sequencer) noteImported(g *group) error {
 		return nil
 	}
 	s.imported = true
-	if err := g.batch.Set(store.Key("version"), []byte{store.VersionDeleted}, nil); err != nil {
+	if err := g.batch.Set(store.Key("version"), []byte{store.VersionNewest}, nil); err != nil {
 		return fmt.Errorf("raise format version: %w", err)
 	}
 	return nil

@@ -586,7 +586,7 @@ func (p *pair) snapshot() {
 	if info.Events != events {
 		p.Errorf("op %d: snapshot of %d events, want %d", p.op, info.Events, events)
 	}
-	if err := store.Restore(p.fs, copied, restored); err != nil {
+	if err := store.Restore(p.fs, copied, restored, nil); err != nil {
 		p.Fatalf("op %d: restore: %v", p.op, err)
 	}
 	report, err := check.Store(context.Background(), p.fs, restored)

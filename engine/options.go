@@ -26,6 +26,10 @@ type Options struct {
 	QueueBytes int64          // bytes of encoded events that may wait for the sequencer; 0 = 8 MiB
 	QueryTime  time.Duration  // time limit of one query; 0 = 10 s
 
+	// DeletionCopies is the directory to which the seqs of each deletion are copied, for a restore
+	// of an older snapshot; "" = none.
+	DeletionCopies string
+
 	// RetentionBytes is how large the store may become before the oldest days are deleted; 0 = it
 	// has no limit.
 	RetentionBytes int64

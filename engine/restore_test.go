@@ -50,7 +50,7 @@ func TestRestoreRefuses(t *testing.T) {
 	try := func(snap files) (left files, err error) {
 		fs := vfs.NewMem()
 		snap.write(t, fs, "snap")
-		err = store.Restore(fs, "snap", "new")
+		err = store.Restore(fs, "snap", "new", nil)
 		if err != nil {
 			if _, serr := fs.Stat("new"); serr == nil {
 				left = readFiles(t, fs, "new")
@@ -106,13 +106,13 @@ func TestRestoreRefuses(t *testing.T) {
 	// Without its manifest it is not a snapshot, only a directory with a store.
 	mem := vfs.NewMem()
 	good.with("SNAPSHOT.json", nil).write(t, mem, "snap")
-	if err := store.Restore(mem, "snap", "new"); err == nil || !strings.Contains(err.Error(), "not a finished snapshot") {
+	if err := store.Restore(mem, "snap", "new", nil); err == nil || !strings.Contains(err.Error(), "not a finished snapshot") {
 		t.Errorf("without a manifest: %v", err)
 	}
-	if err := store.Restore(fs, "snap", "data"); err == nil || !strings.Contains(err.Error(), "not empty") {
+	if err := store.Restore(fs, "snap", "data", nil); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("over a store: %v", err)
 	}
-	if err := store.Restore(fs, "missing", "new"); err == nil {
+	if err := store.Restore(fs, "missing", "new", nil); err == nil {
 		t.Error("a missing snapshot was restored")
 	}
 }
@@ -149,7 +149,7 @@ func TestUnfinishedSnapshot(t *testing.T) {
 				none++
 				continue
 			}
-			if err := store.Restore(cut.after, dir, "new"); err != nil {
+			if err := store.Restore(cut.after, dir, "new", nil); err != nil {
 				refused++
 				if dir == "snap" {
 					t.Errorf("cut at %d: the renamed snapshot is refused: %v", at, err)
@@ -201,7 +201,7 @@ func TestIDsAfterRestore(t *testing.T) {
 	if len(after) <= len(before)+10 {
 		t.Fatalf("%d events before the snapshot, %d after it", len(before), len(after))
 	}
-	if err := store.Restore(fs, "snap", "new"); err != nil {
+	if err := store.Restore(fs, "snap", "new", nil); err != nil {
 		t.Fatal(err)
 	}
 	options := w.options(fs, rand.New(rand.NewPCG(4, 3)))
@@ -297,7 +297,7 @@ func TestUnfinishedRestore(t *testing.T) {
 			}
 			return nil
 		}))
-		if err := store.Restore(fs, "snap", "data"); err != nil {
+		if err := store.Restore(fs, "snap", "data", nil); err != nil {
 			t.Fatal(err)
 		}
 		if left == nil {
@@ -334,7 +334,7 @@ func TestTwoRestoresOfOneSnapshot(t *testing.T) {
 	}
 	ids := map[string]string{}
 	for _, dir := range []string{"a", "b"} {
-		if err := store.Restore(fs, "snap", dir); err != nil {
+		if err := store.Restore(fs, "snap", dir, nil); err != nil {
 			t.Fatal(err)
 		}
 		options := w.options(fs, rand.New(rand.NewPCG(4, 2)))

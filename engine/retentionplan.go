@@ -10,9 +10,6 @@ import (
 	"cairn/engine/query"
 )
 
-// rewriteShare: a run is written again at once when one part in so many of its events is hidden.
-const rewriteShare = 8
-
 // RetentionPlan returns what retention will delete of a site next. It changes nothing.
 func (e *Engine) RetentionPlan(ctx context.Context, site *query.Site) (p query.RetentionPlan, err error) {
 	var s *Site
@@ -52,7 +49,7 @@ func (e *Engine) RetentionPlan(ctx context.Context, site *query.Site) (p query.R
 			return p, err
 		}
 		p.Bytes += int64(float64(bytes) * float64(n) / float64(r.Rows))
-		p.Runs = append(p.Runs, query.PlannedRun{Rows: r.Rows, Gone: n, Now: n*rewriteShare >= r.Rows})
+		p.Runs = append(p.Runs, query.PlannedRun{Rows: r.Rows, Gone: n, Now: n*retentionShare >= r.Rows})
 	}
 	page, err := e.Series(ctx, query.Query{Site: site, From: p.KeepsFrom, Metrics: query.MetricEvents}, "day", s.zone())
 	for _, b := range page {

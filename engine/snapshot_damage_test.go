@@ -33,13 +33,13 @@ func TestDamagedSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	snapshot := readFiles(t, fs, "data/snapshots/one")
-	if err := store.Restore(restorable(t, snapshot), "snapshot", "restored"); err != nil {
+	if err := store.Restore(restorable(t, snapshot), "snapshot", "restored", nil); err != nil {
 		t.Fatal(err)
 	}
 	refuse := func(what, name string, data []byte) {
 		t.Helper()
 		fs := restorable(t, snapshot.with(name, data))
-		if err := store.Restore(fs, "snapshot", "restored"); err == nil {
+		if err := store.Restore(fs, "snapshot", "restored", nil); err == nil {
 			t.Errorf("%s of %s: it restores", what, name)
 		} else if !strings.Contains(err.Error(), name) && name != store.ManifestName && !strings.Contains(err.Error(), "manifest") {
 			t.Errorf("%s of %s: %v names no file", what, name, err)
@@ -66,7 +66,7 @@ func TestDamagedSnapshot(t *testing.T) {
 	if i < 0 {
 		t.Fatal("the manifest has no sum")
 	}
-	if err := store.Restore(restorable(t, snapshot.with(store.ManifestName, []byte(older[:i]+"\n}\n"))), "snapshot", "restored"); err != nil {
+	if err := store.Restore(restorable(t, snapshot.with(store.ManifestName, []byte(older[:i]+"\n}\n"))), "snapshot", "restored", nil); err != nil {
 		t.Errorf("a manifest without a sum: %v", err)
 	}
 }

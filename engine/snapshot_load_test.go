@@ -70,7 +70,7 @@ func TestSnapshotUnderWrites(t *testing.T) {
 	}
 	for _, c := range copies {
 		restored := "restored-" + c.dir
-		if err := store.Restore(fs, c.dir, restored); err != nil {
+		if err := store.Restore(fs, c.dir, restored, nil); err != nil {
 			t.Fatal(err)
 		}
 		if report, err := check.Store(t.Context(), fs, restored); err != nil || len(report.Problems) > 0 {

@@ -35,7 +35,7 @@ func TestUnknownStoreVersion(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		version []byte
-	}{{"newer", []byte{store.Version + 1}}, {"none yet", []byte{0}}, {"longer", []byte{1, 0}}, {"empty", []byte{}}} {
+	}{{"newer", []byte{store.VersionNewest + 1}}, {"none yet", []byte{0}}, {"longer", []byte{1, 0}}, {"empty", []byte{}}} {
 		t.Run(c.name, func(t *testing.T) {
 			w, closed, _ := closedStore(t)
 			fs := closed.mem(t)
@@ -56,7 +56,7 @@ func TestUnknownStoreVersion(t *testing.T) {
 				_ = e.Close()
 				t.Fatal("opened")
 			}
-			for _, part := range []string{"open store data", "format version", "this cairn knows versions 1 to 3"} {
+			for _, part := range []string{"open store data", "format version", "this cairn knows versions 1 to 4"} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("%q does not say %q", err, part)
 				}
@@ -88,7 +88,7 @@ func TestUnknownVersionOfYoungStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Set([]byte("\x01version"), []byte{store.Version + 1}, pebble.Sync); err != nil {
+	if err := db.Set([]byte("\x01version"), []byte{store.VersionNewest + 1}, pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
@@ -212,7 +212,7 @@ func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 	if v := versionOf(t, fs, "data"); v != store.Version {
 		t.Errorf("the store has version %d", v)
 	}
-	if err := store.Restore(fs, "data/before-version-3", "restored"); err != nil {
+	if err := store.Restore(fs, "data/before-version-3", "restored", nil); err != nil {
 		t.Fatal(err)
 	}
 	if v := versionOf(t, fs, "restored"); v != 1 {

@@ -247,7 +247,7 @@ func TestViewsBesideEverything(t *testing.T) {
 	}
 	for _, dir := range copies {
 		restored := "restored-" + dir
-		if err := store.Restore(fs, dir, restored); err != nil {
+		if err := store.Restore(fs, dir, restored, nil); err != nil {
 			t.Fatal(err)
 		}
 		if report, err := check.Store(t.Context(), fs, restored); err != nil || len(report.Problems) > 0 {

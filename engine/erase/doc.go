@@ -9,4 +9,5 @@
 // # Files
 //
 //	record.go   the record of a deletion in the store
+//	copies.go   copies of deletions beside the snapshots, for a restore
 package erase

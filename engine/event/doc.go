@@ -38,6 +38,7 @@
 // # Reading order
 //
 //	event.go value.go limits.go            the event, its values and limits
+//	import.go                              an imported event
 //	arrival.go hit.go outcome.go           what comes with an event, and what became of it
 //	rules.go                               how the engine treats each dialect
 //	scan.go parse.go compact.go path.go

@@ -110,6 +110,33 @@ func (p *PublicIDs) Derive(site uint32, text string) string {
 	return hex.EncodeToString(b[:16])
 }
 
+// Line names the line of stores: a store, and all that were restored from its snapshots. Nobody can
+// find out the key by it.
+func (p *PublicIDs) Line() string { return p.Derive(0, "line of stores") }
+
+// Life is one incarnation, as one site has it.
+type Life struct {
+	Number uint16 `json:"number"`
+	From   uint64 `json:"from"` // its first seq
+}
+
+// Lives returns the incarnations in which the rows of a site up to a seq were written, in their
+// order.
+func (p *PublicIDs) Lives(site uint32, upTo uint64) (lives []Life) {
+	for i := range p.incarnations {
+		inc := &p.incarnations[i]
+		from := inc.start(site)
+		if from > upTo {
+			break
+		}
+		if n := len(lives); n > 0 && lives[n-1].From == from { // nothing was written in it
+			lives = lives[:n-1]
+		}
+		lives = append(lives, Life{inc.number, from})
+	}
+	return lives
+}
+
 // appendIncarnations and parseIncarnations write and read the stored form, big endian:
 //
 //	count u16 | count × ( number u16 | sites u32 | sites × ( site u32 | from u64 ) )

@@ -20,7 +20,9 @@ import (
 // Restore makes a new data directory from a snapshot, after it has compared every file with
 // the manifest. dataDir must not exist or must be empty, except for lost+found. The new store
 // begins a new incarnation: an id given out after the snapshot names no event in it.
-func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
+//
+// prepare may change the store before anybody opens it; nil = it stays as it is.
+func Restore(fs vfs.FS, snapshotDir, dataDir string, prepare func(*pebble.DB) error) error {
 	if fs == nil {
 		fs = vfs.Default
 	}
@@ -31,7 +33,7 @@ func Restore(fs vfs.FS, snapshotDir, dataDir string) error {
 	if err != nil {
 		return fmt.Errorf("restore: %w. Nothing was written. %s", err, SnapshotAdvice(snapshotDir))
 	}
-	if err := restore(fs, snapshotDir, dataDir, m); err != nil {
+	if err := restore(fs, snapshotDir, dataDir, m, prepare); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	return nil
@@ -57,7 +59,7 @@ func CheckEmpty(fs vfs.FS, dir string) error {
 const PartialName = Name + ".partial"
 
 // restore copies the store to PartialName, prepares it there and then renames it.
-func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
+func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest, prepare func(*pebble.DB) error) error {
 	part := PartialName
 	if err := MakeDir(fs, fs.PathJoin(dataDir, part)); err != nil {
 		return err
@@ -89,7 +91,11 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(BeginIncarnation(db), db.Close()); err != nil {
+	err = BeginIncarnation(db)
+	if err == nil && prepare != nil {
+		err = prepare(db)
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
 	if err := fs.Rename(fs.PathJoin(dataDir, part), Dir(fs, dataDir)); err != nil {

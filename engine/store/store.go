@@ -32,11 +32,11 @@ const (
 	//	   be of version 2 (index); objects of extra may be in pieces, and message ids packed
 	//	   (engine/event); sessions that clients name have entries in the table of ids; the
 	//	   store has the records "zone", "names", "lost" and "window"
-	//	4  rows may be deleted, or come from another store with their session (event.Imported);
-	//	   the first deletion or such row writes it
-	Version        = 3 // that a start raises a store to
-	VersionDeleted = 4 // the newest
-	VersionMin     = 1 // the oldest that can be read
+	//	4  rows may be deleted, and imported sessions have entries in the table of ids; the
+	//	   first deletion and the first import write it
+	Version       = 3 // that a start raises a store to
+	VersionNewest = 4 // the newest
+	VersionMin    = 1 // the oldest that can be read
 	// PebbleFormat is the version of Pebble's format. It is raised only together with Version.
 	PebbleFormat = pebble.FormatValueSeparation
 )
@@ -66,7 +66,7 @@ func LogBytes(fs vfs.FS, dir string) (n int64) {
 
 // Records are the store's own records.
 type Records struct {
-	Version      byte          // of the store, VersionMin to VersionDeleted
+	Version      byte          // of the store, VersionMin to VersionNewest
 	Key          []byte        // of public ids: AES-128
 	Incarnations []incarnation // in the order in which they began
 }
@@ -107,10 +107,10 @@ func Read(r pebble.Reader) (Records, error) {
 		return Records{}, err
 	}
 	if len(version) == 0 {
-		return Records{}, DamagedFile(Name, fmt.Errorf("it has no format version, where this cairn knows versions %d to %d: its first start was interrupted, or it is damaged", VersionMin, VersionDeleted))
+		return Records{}, DamagedFile(Name, fmt.Errorf("it has no format version, where this cairn knows versions %d to %d: its first start was interrupted, or it is damaged", VersionMin, VersionNewest))
 	}
-	if len(version) != 1 || version[0] < VersionMin || version[0] > VersionDeleted {
-		return Records{}, fmt.Errorf("the store has format version %v, this cairn knows versions %d to %d: use the cairn that wrote it, or a newer one", version, VersionMin, VersionDeleted)
+	if len(version) != 1 || version[0] < VersionMin || version[0] > VersionNewest {
+		return Records{}, fmt.Errorf("the store has format version %v, this cairn knows versions %d to %d: use the cairn that wrote it, or a newer one", version, VersionMin, VersionNewest)
 	}
 	s := Records{Version: version[0]}
 	if s.Key, err = Get(r, Key("secret")); err != nil {
