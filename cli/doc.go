@@ -13,7 +13,7 @@
 //	ask.go      how commands reach the running server: the socket of its data directory
 //	admin.go    snapshot, restore and check
 //	offline.go  the same for a stopped data directory or a snapshot
-//	forget.go      deletes events, and shows what will be deleted next
+//	forget.go   deletes events, and shows what will be deleted next
 //	export.go   export; exportlines.go reads the events, exportfile.go writes the file,
 //	            exportperson.go has what is no list of events
 //	dashboard.go
