@@ -5,6 +5,7 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -228,4 +229,119 @@ func TestPurgedPersonIsInNoFile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A deleted first event still names its person until the last event of the person goes. Then
+// nothing is left of the name either.
+func TestPurgedAnchor(t *testing.T) {
+	fs := vfs.NewMem()
+	e, err := engine.Open(engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(purgeSite), SealRows: 64, MergeRuns: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillMarked(t, e, 0, 500)
+	purged := func(d query.Deletion) {
+		t.Helper()
+		d.Kind, d.Now = query.DeleteFilter, true
+		r, err := e.Delete(t.Context(), &purgeSite.Site, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := e.WaitPurged(ctx, &purgeSite.Site, r.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	purged(query.Deletion{To: 1_700_000_000_000 + 100*1000}) // the oldest 100, of everybody
+	users, _, err := e.Users(t.Context(), query.Query{Site: &purgeSite.Site, Limit: 100})
+	if err != nil || len(users) != 5 {
+		t.Errorf("%d users, %v; want all 5, who have later events", len(users), err)
+	}
+	if files := filesWith(t, fs, "data", []byte(marker)); len(files) == 0 {
+		t.Error("the marker has gone with the oldest events")
+	}
+	purged(query.Deletion{Where: []query.Cond{{Field: "user", Values: []string{markedUser}}}})
+	if files := filesWith(t, fs, "data", []byte(marker)); len(files) > 0 {
+		t.Errorf("the marker is still in %v", files)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := check.Store(t.Context(), fs, "data"); err != nil || len(report.Problems) > 0 {
+		t.Fatalf("check: %v %v", err, report.Problems)
+	}
+}
+
+// While events of the same people come in, deletions forget their ids and rewrite their rows. No
+// event is lost, and each is found under its person.
+func TestPurgeUnderWrites(t *testing.T) {
+	fs := vfs.NewMem()
+	e, err := engine.Open(engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(purgeSite), SealRows: 64, MergeRuns: 3, IDPart: 2000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const writers, each, people = 3, 500, 10
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 1))
+			for i := range each {
+				who := rng.IntN(people)
+				ev := event.Event{Dialect: event.Native, Type: event.Track, Name: "n", User: fmt.Sprintf("u%d", who), Anonymous: fmt.Sprintf("a%d", who), Time: 1_700_000_000_000 + int64(i)*1000, MessageID: fmt.Sprintf("%d-%d", w, i)}
+				if i%3 == 0 {
+					ev.User = ""
+				}
+				if _, err := e.Ingest(t.Context(), []engine.Record{{Site: purgeSite, Record: &event.Record{Event: ev}}}, true, nil); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	var receipts []query.Receipt
+	deleted := uint64(0)
+	for i := range 20 {
+		r, err := e.Delete(t.Context(), &purgeSite.Site, query.Deletion{Kind: query.DeletePerson, Where: []query.Cond{{Field: "user", Values: []string{fmt.Sprintf("u%d", i%(people/2))}}}, Now: true})
+		if err == nil {
+			receipts = append(receipts, r)
+			deleted += r.Rows
+		} else if !errors.Is(err, query.ErrNotFound) {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	wg.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, r := range receipts {
+		if r, err := e.WaitPurged(ctx, &purgeSite.Site, r.ID); err != nil {
+			t.Fatalf("%+v: %v", r, err)
+		}
+	}
+	total, err := e.Count(t.Context(), query.Query{Site: &purgeSite.Site})
+	if err != nil || total.Events != writers*each-deleted {
+		t.Errorf("count %+v, %v; want %d", total, err, writers*each-deleted)
+	}
+	found := uint64(0)
+	for i := range people {
+		n, err := e.Count(t.Context(), query.Query{Site: &purgeSite.Site, Where: []query.Cond{{Field: "user", Values: []string{fmt.Sprintf("u%d", i)}}}})
+		if err != nil || n.Users > 1 {
+			t.Errorf("u%d: %+v, %v", i, n, err)
+		}
+		found += n.Events
+	}
+	if users, _, err := e.Users(t.Context(), query.Query{Site: &purgeSite.Site, Limit: 100}); err != nil || len(users) > 2*people {
+		t.Errorf("%d users, %v", len(users), err)
+	}
+	if found > total.Events {
+		t.Errorf("%d events of people, of %d", found, total.Events)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := check.Store(t.Context(), fs, "data"); err != nil || len(report.Problems) > 0 {
+		t.Fatalf("check: %v %v", err, report.Problems)
+	}
+	t.Logf("%d deletions took %d of %d events", len(receipts), deleted, writers*each)
 }
