@@ -28,12 +28,16 @@ func (m *merger) rewrite(t *erasure) error {
 	if err != nil {
 		return err
 	}
+	roots, err := m.livingRoots(t, sealed.All)
+	if err != nil {
+		return err
+	}
 	for _, r := range sealed.All {
 		rows := seqsIn(t.rows, r.First, r.Last())
 		if rows.IsEmpty() {
 			continue
 		}
-		if err := m.thin(t, r, rows, sessions); err != nil {
+		if err := m.thin(t, r, rows, sessions, roots); err != nil {
 			return fmt.Errorf("rewrite run %d: %w", r.Run, err)
 		}
 	}
@@ -98,10 +102,10 @@ func gone(p *table.Part, part index.Part, row int) bool {
 
 // thin rewrites one run. Its rows of t become blanks, and what is left of those that are blanks
 // already is looked at again.
-func (m *merger) thin(t *erasure, r *index.Run, rows, sessions *roaring64.Bitmap) error {
+func (m *merger) thin(t *erasure, r *index.Run, rows, sessions, roots *roaring64.Bitmap) error {
 	p := &thinning{m: m, erasure: t, run: r, cache: index.NewCache(mergeCache), rows: rows, pace: &pacedSink{merger: m, since: time.Now()}}
 	p.part = r.In(p.cache).Part()
-	if err := p.blanks(sessions); err != nil {
+	if err := p.blanks(sessions, roots); err != nil {
 		return err
 	}
 	if p.nothing() {
@@ -188,8 +192,10 @@ func (p *thinning) row(seq uint64) int { return int(seq - p.run.First) }
 
 func (p *thinning) set() *index.Rows { return index.NewRows(p.part.Len()) }
 
-// blanks finds out which rows are blanks, and what each of them keeps.
-func (p *thinning) blanks(sessions *roaring64.Bitmap) error {
+// blanks finds out which rows are blanks, and what each of them keeps: sessions are the rows that
+// name a session of which a row is left, roots those whose ordinal names a person of whom another
+// ordinal is left.
+func (p *thinning) blanks(sessions, roots *roaring64.Bitmap) error {
 	n := p.part.Len()
 	p.how.Blank, p.how.Mark, p.fresh = p.set(), blankMark, p.set()
 	var old []int32 // blanks that stay as they are, but for their message ids
@@ -241,6 +247,7 @@ func (p *thinning) blanks(sessions *roaring64.Bitmap) error {
 		})
 	}
 	p.how.Cells[event.FieldType] = p.how.Cells[event.FieldPrevious]
+	p.how.Cells[event.FieldSessionOf] = p.how.Cells[event.FieldSession] // a name of the session, too
 	cut := p.m.e.now().Add(-p.m.e.opts.Dedup).UnixMilli()
 	if col := p.part.Column(event.FieldMessageID); col != nil {
 		codes, received := col.Codes(), p.part.Ints(event.IntReceived)
@@ -260,6 +267,9 @@ func (p *thinning) blanks(sessions *roaring64.Bitmap) error {
 		from.Each(0, n, dialect.Add)
 	}
 	p.how.Cells[event.FieldDialect] = dialect
+	for it := seqsIn(roots, p.run.First, p.run.Last()).Iterator(); it.HasNext(); {
+		named.Add(p.row(it.Next())) // its ordinals are its name
+	}
 	p.how.Ints = make([]index.ThinInts, event.NumInts)
 	p.how.Ints[event.IntSession] = index.ThinInts{Keep: named, Zero: true}
 	p.how.Ints[event.IntPerson] = index.ThinInts{Keep: named, Zero: true}

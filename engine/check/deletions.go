@@ -60,7 +60,7 @@ func hasBlanks(r *index.Run) bool { return r.Part().Column(index.FieldGone) != n
 func blank(ev *event.Event) string {
 	kept := event.Event{Dialect: ev.Dialect, Session: ev.Session, User: ev.User, Anonymous: ev.Anonymous, Previous: ev.Previous, MessageID: ev.MessageID,
 		Seq: ev.Seq, Time: ev.Time, Received: ev.Received, Day: ev.Day, PersonOrd: ev.PersonOrd, SessionOrd: ev.SessionOrd,
-		Uncounted: ev.Uncounted, Late: ev.Late, SessionSent: ev.SessionSent}
+		Uncounted: ev.Uncounted, Late: ev.Late, SessionSent: ev.SessionSent, Imported: ev.Imported}
 	if ev.Previous != "" {
 		kept.Type = event.Alias
 	}
@@ -68,6 +68,8 @@ func blank(ev *event.Event) string {
 	switch {
 	case string(a) != string(b):
 		return "it is deleted, but has more than what names a person or a session"
+	case ev.SessionOf != "" && (ev.SessionOrd != ev.Seq || ev.Session == ""):
+		return "it is deleted and begins no session, but has the name of one in another store"
 	case (ev.PersonOrd != 0 || ev.SessionOrd != 0) && ev.SessionOrd != ev.Seq && ev.User == "" && ev.Anonymous == "" && ev.Previous == "" && ev.PersonOrd != ev.Seq:
 		return fmt.Sprintf("it is deleted and names nobody, but has the person %d and the session %d", ev.PersonOrd, ev.SessionOrd)
 	}

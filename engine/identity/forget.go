@@ -32,7 +32,7 @@ type Name struct {
 }
 
 // NamesIn calls yield with every id of a row that the table of ids may have. e has the dialect,
-// type, name, ids, session and fingerprint of the row, and its ordinals. The same row gives the
+// type, name, ids, session, SessionOf and fingerprint of the row, and its ordinals. The same row gives the
 // same names, and may give one twice.
 func NamesIn(site uint32, e *event.Event, yield func(Name)) {
 	dialect := DialectNumber(e.Dialect)
@@ -59,6 +59,9 @@ func NamesIn(site uint32, e *event.Event, yield func(Name)) {
 	}
 	if e.SessionOrd != 0 {
 		yield(Name{Key: key(kindNamed, visitID(e.SessionOrd)), Ord: e.SessionOrd})
+	}
+	if e.SessionOf != "" { // only the row that begins the session has it
+		yield(Name{Key: key(kindImported, e.SessionOf), Ord: e.SessionOrd})
 	}
 	if !event.NewestRule(e.Dialect).Visits {
 		return

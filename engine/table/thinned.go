@@ -46,7 +46,7 @@ func (t *Table) unhide(done *roaring64.Bitmap) {
 
 // namingFields are the fields of a row that the table of ids may have, see identity.NamesIn.
 var namingFields = []string{
-	event.FieldType, event.FieldDialect, event.FieldName, event.FieldUser, event.FieldAnonymous, event.FieldSession, event.FieldPrevious,
+	event.FieldType, event.FieldDialect, event.FieldName, event.FieldUser, event.FieldAnonymous, event.FieldSession, event.FieldSessionOf, event.FieldPrevious,
 	event.PrefixExtra + event.Fingerprint,
 }
 
