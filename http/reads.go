@@ -20,7 +20,7 @@ import (
 const readMax = 10 * time.Second
 
 // queriesMax is how many reads one key may have at work at once. On a route that is Kept, an
-// answer that is kept or that somebody else computes is no work.
+// answer that is kept or that somebody else computes is no work, but a table is while it is sent.
 const queriesMax = 4
 
 // Streams that last: how long one may, and how many there may be of one key, of all shares, and in
@@ -70,13 +70,12 @@ func (x *exchange) read() {
 			return
 		}
 	} else if q := x.grant.Queries; q != nil && !r.Kept {
-		if q.Take(queriesMax) {
-			x.queries = q
-		} else {
+		if !x.s.takeQuery(q, x.browser != nil) {
 			x.wait = time.Second
-			x.fail(dialect.RateLimited, &dialect.StatusError{Failure: dialect.RateLimited, Msg: "too many queries at once with this key"})
+			x.fail(dialect.RateLimited, errQueries)
 			return
 		}
+		x.queries = q
 	}
 	if x.req.Method == "HEAD" {
 		x.req.Method = "GET" // fasthttp leaves the body out
@@ -94,9 +93,14 @@ func (x *exchange) read() {
 	case !r.Brief:
 		ctx, x.cancel = context.WithTimeout(ctx, readMax)
 	}
+	var sent atomic.Bool // as a stream, which is at work itself
 	if q := x.grant.Queries; q != nil && r.Kept {
+		s, session := x.s, x.browser != nil // the work may outlive the exchange
 		ctx = query.WithWork(ctx, func() (end func(), err error) {
-			if !q.Take(queriesMax) {
+			switch {
+			case sent.Load():
+				return func() {}, nil
+			case !s.takeQuery(q, session):
 				return nil, query.ErrTooMany
 			}
 			return q.Give, nil
@@ -108,7 +112,30 @@ func (x *exchange) read() {
 		}
 		x.res.Header = x.res.Header[:0]
 		x.failWith(err)
+	} else if q := x.grant.Queries; q != nil && r.Kept && x.res.Stream != nil { // its rows are held until they are sent
+		if x.s.takeQuery(q, x.browser != nil) {
+			x.queries = q
+			sent.Store(true)
+			return
+		}
+		x.res.Stream, x.res.Header = nil, x.res.Header[:0]
+		x.wait = time.Second
+		x.fail(dialect.RateLimited, errQueries)
 	}
+}
+
+var errQueries = &dialect.StatusError{Failure: dialect.RateLimited, Msg: "too many queries at once with this key"}
+
+// takeQuery counts a query among those of a key or of a session. A key that has too many at work is
+// refused at once. A session waits for its turn: whoever clicks a link to a CSV does so while the
+// page still asks for its panels, and a browser does not try again.
+func (s *Server) takeQuery(q *auth.Work, session bool) bool {
+	if !session {
+		return q.Take(queriesMax)
+	}
+	ctx, cancel := context.WithTimeout(s.running, workWait)
+	defer cancel()
+	return q.Wait(ctx, queriesMax)
 }
 
 // endRead ends the context of a read, or of a stream, and lets another read of its key
