@@ -4,8 +4,10 @@
 package index
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"sort"
@@ -701,5 +703,79 @@ func TestRunWithoutHeader(t *testing.T) {
 	d.Rows = 2
 	if v := NewRun(d, db, NewCache(0), testFormat).Part(); !errors.As(v.Err(), &corrupt) {
 		t.Errorf("the descriptor has other rows: %v", v.Err())
+	}
+}
+
+// readCounter counts what is read of a store.
+type readCounter struct {
+	pebble.Reader
+	n int
+}
+
+func (r *readCounter) Get(key []byte) ([]byte, io.Closer, error) {
+	r.n++
+	return r.Reader.Get(key)
+}
+
+// A page that cannot be read is not read again for each of its cells: a report that lists the values
+// of a damaged column would take seconds for its error.
+func TestDamagedPageIsReadOnce(t *testing.T) {
+	db := openDB(t)
+	var rows []modelRow
+	for i := range 500 {
+		rows = append(rows, modelRow{ints: []int64{1, 2}, cells: map[string]string{"wide": fmt.Sprintf("s%04d", i)}})
+	}
+	good := runOf(t, db, 7, memPartOf(1, rows).Snapshot(), nil, NewCache(0))
+	reads := &readCounter{Reader: db}
+	all := func() error {
+		reads.n = 0
+		v := NewRun(good.Descriptor, reads, NewCache(0), testFormat).Part()
+		col := v.Column("wide")
+		if col == nil {
+			return cmp.Or(v.Err(), errors.New("no column"))
+		}
+		for code := range col.Card() {
+			col.Cell(uint32(code + 1))
+		}
+		return v.Err()
+	}
+	if err := all(); err != nil {
+		t.Fatal(err)
+	}
+	most := reads.n
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: runPrefix(7), UpperBound: prefixEnd(runPrefix(7))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys [][]byte
+	for ok := it.First(); ok; ok = it.Next() {
+		keys = append(keys, slices.Clone(it.Key()))
+	}
+	if err := it.Close(); err != nil {
+		t.Fatal(err)
+	}
+	failed := 0
+	for _, key := range keys {
+		value, closer, err := db.Get(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value = slices.Clone(value)
+		closer.Close()
+		if err := db.Delete(key, pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+		if err := all(); err != nil {
+			failed++
+		}
+		if reads.n > most {
+			t.Errorf("without %x %d reads, %d of the whole run", key[9:], reads.n, most)
+		}
+		if err := db.Set(key, value, pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if failed < 2 {
+		t.Errorf("%d of %d keys are needed", failed, len(keys))
 	}
 }

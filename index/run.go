@@ -382,6 +382,9 @@ func (p *pagedInts) page(i int) *intPage {
 	}
 	p.at = i + 1
 	p.cur = intPage{}
+	if p.part.err != nil { // the answer is lost already
+		return &p.cur
+	}
 	b, err := p.part.run.load(pageKey{p.part.run.Run, p.col, p.sec, uint32(i)}, openInts)
 	if err != nil {
 		p.part.fail(err)

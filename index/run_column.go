@@ -82,6 +82,9 @@ func (p *pagedCells) at(i int) []byte {
 		first = p.firsts[p.page-1]
 	}
 	if p.page == 0 || i < first || i >= first+p.cur.n {
+		if p.part.err != nil { // the answer is lost already: a page that cannot be read is not read for each of its cells
+			return nil
+		}
 		page := sort.Search(len(p.firsts), func(page int) bool { return p.firsts[page] > i }) - 1
 		p.page, p.cur, first = page+1, dictPage{}, p.firsts[page]
 		k := pageKey{p.part.run.Run, p.num, p.sec, uint32(page)}
