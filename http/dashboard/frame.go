@@ -23,6 +23,7 @@ type frameView struct {
 	Heading             string // what the screen is about; "" = it needs no words
 	Site                string
 	Sites, Nav          []link
+	Here                string // the screen that is open, as Nav calls it
 	Now                 string // people of now; "" = not known yet
 
 	HasTools, HasRange bool
@@ -106,6 +107,12 @@ func (p *page) frame() *frameView {
 		}
 		if !s.hidden && (s.when == nil || s.when(p)) {
 			f.Nav = append(f.Nav, link{Text: s.title, Href: p.screenHref(s.path, kept), On: s.path == p.screen.path || p.screen.under != "" && s.path == p.screen.under, Key: s.key})
+		}
+	}
+	f.Here = p.screen.title
+	for _, l := range f.Nav {
+		if l.On {
+			f.Here = l.Text
 		}
 	}
 	p.rangeOf(f)

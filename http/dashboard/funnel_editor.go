@@ -19,19 +19,66 @@ type savedFunnel struct {
 // cardsMax is how many saved funnels are counted on one screen; the others are links.
 const cardsMax = 12
 
+// savedPanel is the panel of the saved funnels when it is not known in time which there are.
+const savedPanel = "funnels-saved"
+
 // savedFunnels are those of the site. They are asked first, since they decide which panels there
-// are; the answer comes from memory.
-func (p *page) savedFunnels() []savedFunnel {
-	if only := p.state.get("_panel"); only != "" && only != "editor" && !strings.HasPrefix(only, "funnel") {
-		return nil
+// are; the answer comes from memory. known says whether it has come.
+func (p *page) savedFunnels() (saved []savedFunnel, known bool) {
+	only := p.state.get("_panel")
+	if only == savedPanel || only != "" && only != "editor" && !strings.HasPrefix(only, "funnel") {
+		return nil, false
 	}
+	q := p.askSaved()
+	if !q.ready(p.late) {
+		return nil, false
+	}
+	saved, f := savedOf(q)
+	return saved, f == nil
+}
+
+func (p *page) askSaved() *asked { return p.ask("saved", state{{"kind", "funnel"}}) }
+
+func savedOf(q *asked) ([]savedFunnel, *failure) {
 	var a struct {
 		Saved []savedFunnel `json:"saved"`
 	}
-	if q := p.ask("saved", state{{"kind", "funnel"}}); !q.ready(p.late) || q.into(&a) != nil {
-		return nil
+	f := q.into(&a)
+	return a.Saved, f
+}
+
+// savedLate is the panel of the saved funnels that were not known in time: links to them, or why there
+// are none.
+func (p *page) savedLate() *panel {
+	return &panel{name: savedPanel, title: "Saved funnels", wide: true, lines: 3, ask: p.askSaved, view: func(q *asked) (body, *failure) {
+		saved, f := savedOf(q)
+		if f != nil {
+			return body{}, f
+		}
+		if len(saved) == 0 {
+			return body{Empty: &emptyView{Text: textNoFunnels}}, nil
+		}
+		return body{Analysis: &analysisView{Card: &funnelCard{Rest: p.funnelLinks(saved)}}}, nil
+	}}
+}
+
+// funnelLinks lead to saved funnels.
+func (p *page) funnelLinks(saved []savedFunnel) (links []link) {
+	for i := range saved {
+		links = append(links, link{Text: saved[i].Name, Href: p.openFunnel(&saved[i])})
 	}
-	return a.Saved
+	return links
+}
+
+// openFunnel is the address of a saved funnel, with what all screens share besides.
+func (p *page) openFunnel(s *savedFunnel) string {
+	to := parseRaw(s.Query)
+	for _, pr := range p.state.common() {
+		if !to.has(pr.key) {
+			to = append(to, pr)
+		}
+	}
+	return p.screenHref("funnels", to)
 }
 
 // funnelCard is a saved funnel with its rate of now, or without one a list of links.
@@ -46,27 +93,14 @@ type cardStep struct{ X, Width, Y, Height, Text string }
 
 // funnelCards are the panels of the saved funnels, two a row.
 func (p *page) funnelCards(saved []savedFunnel) (rows [][]*panel) {
-	kept := p.state.common()
-	open := func(s *savedFunnel) string {
-		to := parseRaw(s.Query)
-		for _, pr := range kept {
-			if !to.has(pr.key) {
-				to = append(to, pr)
-			}
-		}
-		return p.screenHref("funnels", to)
-	}
 	for i := range saved[:min(len(saved), cardsMax)] {
 		if i%2 == 0 {
 			rows = append(rows, nil)
 		}
-		rows[i/2] = append(rows[i/2], p.funnelCardPanel(&saved[i], open(&saved[i])))
+		rows[i/2] = append(rows[i/2], p.funnelCardPanel(&saved[i], p.openFunnel(&saved[i])))
 	}
 	if len(saved) > cardsMax {
-		var rest []link
-		for i := range saved[cardsMax:] {
-			rest = append(rest, link{Text: saved[cardsMax+i].Name, Href: open(&saved[cardsMax+i])})
-		}
+		rest := p.funnelLinks(saved[cardsMax:])
 		rows = append(rows, []*panel{{name: "rest", title: "More funnels", wide: true, view: func(*asked) (body, *failure) {
 			return body{Analysis: &analysisView{Card: &funnelCard{Rest: rest}}}, nil
 		}}})

@@ -69,9 +69,12 @@ func funnels(p *page) [][]*panel {
 	if p.state.get("_at") != "" {
 		return [][]*panel{{p.funnelPeople()}}
 	}
-	saved := p.savedFunnels()
+	saved, came := p.savedFunnels()
 	if !p.state.has("step") {
 		rows := p.funnelCards(saved)
+		if !came {
+			rows = [][]*panel{{p.savedLate()}}
+		}
 		return append(rows, []*panel{p.funnelEditor("New funnel", len(rows) > 0)})
 	}
 	title, known := "Funnel", false

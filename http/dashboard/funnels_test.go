@@ -72,6 +72,22 @@ func TestFunnelList(t *testing.T) {
 	}
 }
 
+// When it is not known which funnels are saved, a panel says why; when that comes late, it has links.
+func TestSavedFunnelsFail(t *testing.T) {
+	r := &made{answers: map[string]string{"saved": `503 {"error":"query_timeout","status":503}`}}
+	_, _, page := look(t, r, "funnels?range=7d")
+	shows(t, page, "Saved funnels", textTooMuch, "New funnel")
+	r.answers["saved"] = `{"saved":[{"id":"a","kind":"funnel","name":"Funnel a","query":"step=name%3Da&step=name%3Dz"}]}`
+	_, _, page = look(t, r, "funnels?range=7d&_panel="+savedPanel)
+	shows(t, page, "Saved funnels", `href="/cairn/dashboard/site/shop/funnels?step=name%3Da&amp;step=name%3Dz&amp;range=7d`, "Funnel a")
+	r.answers["saved"] = `{"saved":[]}`
+	_, _, page = look(t, r, "funnels?range=7d&_panel="+savedPanel)
+	shows(t, page, textNoFunnels)
+	if _, _, page = look(t, r, "funnels?range=7d"); strings.Contains(page, "Saved funnels") {
+		t.Error("no funnel is saved, and a panel says so")
+	}
+}
+
 func TestFunnelForm(t *testing.T) {
 	form := func(more ...string) url.Values {
 		v := url.Values{"range": {"7d"}, "_k0": {"page"}, "_o0": {"match"}, "_v0": {"/a*"}, "_k1": {"event"}, "_v1": {"b"}, "_f1.0": {"prop.plan"}, "_p1.0": {"not"}, "_w1.0": {"pro"}, "_f1.1": {"user"}, "_p1.1": {"has"},

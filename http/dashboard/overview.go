@@ -164,7 +164,7 @@ func tableOf(name string) *table {
 	case "name":
 		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type!", "page"}, {"type!", "screen"}}, columns: metricsOf("events", "users"), short: 2, filter: "name"}
 	case "goals":
-		return &table{call: "goals", by: "goal", columns: metricsOf("visitors", "conversions", "conversion_rate", "goal_value")}
+		return &table{call: "goals", by: "goal", columns: metricsOf("visitors", "conversions", "conversion_rate", "goal_value"), short: 4}
 	case "unfound": // searches that gave no result
 		return &table{call: "breakdown", by: "name", own: state{{"by", "name"}, {"type", "search"}, {"prop.count", "0"}}, columns: metricsOf("events", "users"), filter: "name"}
 	case "search", "download", "outlink":

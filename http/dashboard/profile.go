@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // This file is the screen of one person, /people/ID: what is known of them, and their visits and
@@ -39,6 +40,8 @@ type profileView struct {
 	MoreIDs        string
 	Groups         []link
 	Filter         string // address of the overview of this person
+	Forget         string // the command that deletes them; "" for who may only look
+	ForgetText     string
 }
 
 // idView is one of the ids of a person.
@@ -93,6 +96,9 @@ func (p *page) viewProfile(u *userData) *profileView {
 		Events: p.locale.Number(u.Events), Visits: p.locale.Number(u.Sessions),
 		Filter: p.screenHref("", append(p.state.common().without("user"), pair{"user", u.ID})),
 	}
+	if p.viewer.Save && p.viewer.Share == nil {
+		v.Forget, v.ForgetText = p.forgetCommand(u.ID), textForget
+	}
 	if v.Called == v.ID {
 		v.Called = ""
 	}
@@ -122,6 +128,12 @@ func (p *page) viewProfile(u *userData) *profileView {
 		v.Groups = append(v.Groups, link{Text: g, Href: p.screenHref("people", append(p.state.common().without("group"), pair{"group", g}))})
 	}
 	return v
+}
+
+// forgetCommand is a line for a shell that deletes a person. A session of a browser deletes nobody.
+func (p *page) forgetCommand(id string) string {
+	address := p.d.addresses.Public(p.req, "/api/v1/users/"+url.PathEscape(id))
+	return "curl -X DELETE '" + strings.ReplaceAll(address, "'", "%27") + "' -H 'Authorization: Bearer SECRET_KEY'"
 }
 
 // theirVisits is the body of the visits of a person.

@@ -62,7 +62,7 @@ func shop(p *page) [][]*panel {
 	}
 	return [][]*panel{
 		{{name: "numbers", title: "Numbers", wide: true, lines: 3, ask: n.ask, view: func(q *asked) (body, *failure) { return p.shopTiles(q) }}},
-		{{name: "chart", title: "Revenue over time", wide: true, lines: 9, ask: n.ask, view: func(q *asked) (body, *failure) { return p.shopChart(q) }}},
+		{{name: "chart", title: "Revenue over time", wide: true, lines: 9, ask: n.ask, csv: p.shopSeries, view: func(q *asked) (body, *failure) { return p.shopChart(q) }}},
 		{n},
 		{source, campaign},
 	}
@@ -145,6 +145,11 @@ func (p *page) shopChart(q *asked) (body, *failure) {
 		c.BeforeName = p.spanText(a.Compare.From, a.Compare.To)
 	}
 	return body{Chart: &chartPanel{Chart: c.View(p.locale), Intervals: p.intervals(a.Interval)}}, nil
+}
+
+// shopSeries is the address of the course of revenue as CSV: that of the call without a by.
+func (p *page) shopSeries(q *asked) string {
+	return p.apiHref(q.call, parseRaw(q.query).without("by").String(), "csv")
 }
 
 // revenueBy is a table of visits by what their orders were worth.

@@ -19,6 +19,9 @@ func TestShopScreen(t *testing.T) {
 	m.answers["site"] = strings.Replace(madeSite, `"events":9`, `"shop":true,"events":9`, 1)
 	body := screenOn(t, m, "/shop")
 	mustHave(t, body, ">9,453.50<", ">67.53<", "▼\u00a00.6\u00a0pt", "▲\u00a05\u00a0%", "Mug", "&lt;script&gt;", textNoValue, "no currency", "All 12", ">Shop</a>", "99.5")
+	if series := regexp.MustCompile(`href="[^"]*/shop\?([^"]*format=csv[^"]*)"`).FindAllString(body, -1); len(series) < 2 || !strings.Contains(strings.Join(series, " "), "by=sku") || strings.Count(strings.Join(series, " "), "by=") == len(series) {
+		t.Errorf("the products and the series as CSV: %q", series)
+	}
 	if strings.Contains(body, "777") {
 		t.Error("the chart has the steps of another currency")
 	}
@@ -41,7 +44,7 @@ func TestGoalsOfOverview(t *testing.T) {
 	m.answers["saved"] = `{"saved":[{"id":"1","kind":"goal","name":"Sign-up","query":"name=signup","revision":1},{"id":"2","kind":"goal","name":"Buy <b>","query":"type=order","revision":1},{"id":"3","kind":"note","time":"2026-11-08T12:00:00.000Z","text":"Relaunch <i>","name":"","query":"","revision":1}]}`
 	m.answers["goals"] = `{"as_of":{"time":"2026-11-29T18:00:00.000Z","seq":9},"goals":[{"id":"1","kind":"saved","name":"Buy <b>","query":"type=order","conversions":185,"converted":180,"visitors":170,"conversion_rate":0.032,"value":12.5}],"count":1,"next":null}`
 	body := screenOn(t, m, "?_tab=goals&_goal=type%3Dorder")
-	mustHave(t, body, "Conversions of <bdi>Buy &lt;b&gt;</bdi>", "Sign-up", "_goal=type%3Dorder", ">170<", "Relaunch &lt;i&gt;")
+	mustHave(t, body, "Conversions of <bdi>Buy &lt;b&gt;</bdi>", "Sign-up", "_goal=type%3Dorder", ">170<", ">185<", ">3.2\u00a0%<", ">12.50<", "Relaunch &lt;i&gt;")
 	if !m.asks("visits", "goal=type=order") {
 		t.Errorf("the question of the overview has no goal: %q", m.asked)
 	}

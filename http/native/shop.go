@@ -19,8 +19,8 @@ var productLabels = []string{query.ProductsBySKU, query.ProductsByName, query.Pr
 
 // shop is GET /api/v1/shop.
 func (n *API) shop(ctx context.Context, c *reading) error {
-	by := query.ProductsBySKU
-	if list := c.query.lists["by"]; len(list) == 1 && slices.Contains(productLabels, list[0]) {
+	by, list := query.ProductsBySKU, c.query.lists["by"]
+	if len(list) == 1 && slices.Contains(productLabels, list[0]) {
 		by = list[0]
 	} else if len(list) > 0 {
 		return badField("by", "must be one of "+strings.Join(productLabels, ", "))
@@ -29,7 +29,8 @@ func (n *API) shop(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
-	if a.CSV { // the table is that of the products
+	series := a.CSV && len(list) == 0 && a.Interval != "" // as for visits: with by the table is its rows
+	if a.CSV && !series {
 		a.Interval, a.Steps, a.CompareSteps = "", nil, nil
 	}
 	answer, err := n.engine.Shop(ctx, query.ShopQuery{Report: a.Report, By: by, Rows: a.Rows})
@@ -40,6 +41,12 @@ func (n *API) shop(ctx context.Context, c *reading) error {
 		return nil
 	}
 	row := func(dst []byte, i int) []byte { return appendProduct(dst, &answer.Products[i]) }
+	if series {
+		c.sendCSV([]string{"time", "currency", "orders", "revenue", "refunds", "partial"}, len(answer.Series), func(dst []byte, i int) []byte {
+			return a.shopStep(dst, a.Span, a.Steps, i, answer.AsOf, &answer.ShopRange)
+		})
+		return nil
+	}
 	if a.CSV {
 		columns := []string{"value", "currency", "name", "category", "orders", "quantity", "revenue", "average_price"}
 		if a.Compare != nil {
@@ -111,15 +118,20 @@ func (a *asked) shopSeries(dst []byte, s query.Span, starts []int64, as query.As
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		step, currency := &r.Series[i], r.Totals[i%len(r.Totals)].Currency
-		dst = a.appendStep(dst, s, starts[i/len(r.Totals)], as, func(dst []byte) []byte {
-			dst = event.AppendString(appendKey(dst, "currency"), currency)
-			dst = appendCount(dst, "orders", step.Orders)
-			dst = step.Revenue.Append(appendKey(dst, "revenue"))
-			return step.Refunds.Append(appendKey(dst, "refunds"))
-		})
+		dst = a.shopStep(dst, s, starts, i, as, r)
 	}
 	return append(dst, ']')
+}
+
+// shopStep appends one row of the series of a range.
+func (a *asked) shopStep(dst []byte, s query.Span, starts []int64, i int, as query.AsOf, r *query.ShopRange) []byte {
+	step, currency := &r.Series[i], r.Totals[i%len(r.Totals)].Currency
+	return a.appendStep(dst, s, starts[i/len(r.Totals)], as, func(dst []byte) []byte {
+		dst = event.AppendString(appendKey(dst, "currency"), currency)
+		dst = appendCount(dst, "orders", step.Orders)
+		dst = step.Revenue.Append(appendKey(dst, "revenue"))
+		return step.Refunds.Append(appendKey(dst, "refunds"))
+	})
 }
 
 // appendProduct appends a row of the products.

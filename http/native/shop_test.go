@@ -103,8 +103,9 @@ func TestShopAnswers(t *testing.T) {
 // Texts that a spreadsheet would take for formulas begin with an apostrophe.
 func TestShopTables(t *testing.T) {
 	for _, c := range []struct{ target, want string }{
-		{"shop?interval=day", "value,currency,name,category,orders,quantity,revenue,average_price\r\n'=sku,EUR,\"Tea, green\",Tea,3,3,100,33.33\r\n,\"\",,,0,0,0,\r\n"},
-		{"shop?compare=previous", "value,currency,name,category,orders,quantity,revenue,average_price,was_orders,was_quantity,was_revenue,was_average_price\r\n'=sku,EUR,\"Tea, green\",Tea,3,3,100,33.33,1,1.5,10,6.67\r\n,\"\",,,0,0,0,,0,0,0,\r\n"},
+		{"shop?interval=day", "time,currency,orders,revenue,refunds,partial\r\n2026-11-21T00:00:00.000Z,EUR,3,100,5.5,false\r\n2026-11-21T00:00:00.000Z,\"\",0,0,1,false\r\n"},
+		{"shop?interval=day&by=sku", "value,currency,name,category,orders,quantity,revenue,average_price\r\n'=sku,EUR,\"Tea, green\",Tea,3,3,100,33.33\r\n,\"\",,,0,0,0,\r\n"},
+		{"shop?by=sku&compare=previous", "value,currency,name,category,orders,quantity,revenue,average_price,was_orders,was_quantity,was_revenue,was_average_price\r\n'=sku,EUR,\"Tea, green\",Tea,3,3,100,33.33,1,1.5,10,6.67\r\n,\"\",,,0,0,0,,0,0,0,\r\n"},
 		{"goals?compare=previous", "id,kind,query,name,conversions,converted,visitors,conversion_rate,value,was_conversions,was_converted,was_visitors,was_conversion_rate,was_value\r\n" +
 			"1,site,type=goal&prop.goal_id=1,sign <up>,4,3,2,0.3333,19.75,0,0,0,0,0\r\n00000000000000aa,saved,name=buy,'=buy,0,0,0,0,0,1,0,0,0,0\r\n"},
 	} {

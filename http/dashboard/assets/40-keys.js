@@ -56,9 +56,6 @@
   cairn.keys = list;
 
   cairn.starts.push(root => {
-    // On a phone the menu of screens shows the one that is open.
-    const menu = root.querySelector('.screens'), open = menu?.querySelector('[aria-current]');
-    if (menu && open instanceof HTMLElement) menu.scrollLeft = open.offsetLeft - menu.clientWidth / 2;
     const button = root.querySelector('#theme');
     if (button instanceof HTMLElement) {
       button.hidden = false;
