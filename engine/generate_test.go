@@ -40,6 +40,7 @@ type generator struct {
 	names    int // the cap on names of a day
 	values   int
 	sessions []string // ids given to Opentracker's clients
+	marks    []string // ends of ids in questions, see purges_test.go
 }
 
 type message struct {
@@ -103,8 +104,16 @@ func (g *generator) batch(n int) []engine.Record {
 	return records
 }
 
-func (g *generator) user() string      { return "u" + strconv.Itoa(g.skewed(9)) }
-func (g *generator) anonymous() string { return "a" + strconv.Itoa(g.skewed(12)) }
+// mark is the end of an id in a question.
+func (g *generator) mark() string {
+	if len(g.marks) == 0 {
+		return ""
+	}
+	return g.marks[g.IntN(len(g.marks))]
+}
+
+func (g *generator) user() string      { return "u" + strconv.Itoa(g.skewed(9)) + g.mark() }
+func (g *generator) anonymous() string { return "a" + strconv.Itoa(g.skewed(12)) + g.mark() }
 func (g *generator) group() string     { return "g" + strconv.Itoa(g.skewed(4)) }
 func (g *generator) groups() []string {
 	a, b := g.group(), g.group()

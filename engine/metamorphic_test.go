@@ -59,6 +59,10 @@ type pair struct {
 	tuples         int // Options.Tuples
 	asked, refused int // reports
 	op             int
+
+	purging  bool // some deletions are carried out at once, see purges_test.go
+	purged   []purgedDeletion
+	visitors int // numbers the visitors that come now
 }
 
 // newPair makes an empty engine, not yet open, and its model.
@@ -222,6 +226,9 @@ func (p *pair) delete() {
 }
 
 func (p *pair) deleteEvents(site *query.Site, d query.Deletion) {
+	if d.Now = p.purging && p.chance(2); d.Now {
+		defer p.begin()
+	}
 	want := p.model.Delete(site, d)
 	got, err := p.engine.Delete(context.Background(), site, d)
 	if want == 0 && errors.Is(err, query.ErrNotFound) {
@@ -229,6 +236,9 @@ func (p *pair) deleteEvents(site *query.Site, d query.Deletion) {
 	}
 	if err != nil || got.Rows != want {
 		p.Fatalf("op %d: delete %+v from %s: %d events, %v; want %d", p.op, d, site.Name, got.Rows, err, want)
+	}
+	if d.Now {
+		p.purged = append(p.purged, purgedDeletion{site, got.ID})
 	}
 }
 
