@@ -155,6 +155,9 @@ func (p *page) shopSeries(q *asked) string {
 // revenueBy is a table of visits by what their orders were worth.
 func (p *page) revenueBy(name, title, by string) *panel {
 	columns := metricsOf("goal_value", "converted", "conversion_rate", "visits")
+	revenue := *columns[0]
+	revenue.title, revenue.help = metricOf("revenue").title, textRevenueBy
+	columns[0] = &revenue
 	t := &table{call: "visits", by: by, own: state{{"by", by}, {"goal", "type=order"}, {"sort", "goal_value"}, {"interval", "none"}, only(columns)}, columns: columns, filter: "visit." + by}
 	if by == "source" {
 		t.none = textDirect

@@ -24,6 +24,7 @@ type siteCard struct {
 	Waiting       bool // it has no event yet
 	Visitors, Now string
 	Change        Change
+	Good          string // as of a tile
 	Spark         *SparkView
 }
 
@@ -77,6 +78,7 @@ func (d *Dashboard) siteCards(ctx context.Context, v *Viewer, after string, l *L
 	for _, s := range a.Sites {
 		c := siteCard{Name: s.Name, Href: d.path("site", s.Name), Waiting: s.First == nil, Now: l.Number(s.Now)}
 		c.Visitors, c.Change = l.Float(s.Today.Visitors, 0), l.Ratio(s.Today.Visitors, s.Yesterday.Visitors)
+		c.Good = good(c.Change, false)
 		var days []float64
 		for _, day := range s.Days {
 			days = append(days, day.Visitors)

@@ -20,6 +20,7 @@ const (
 	textNoSaved     = "There is no such saved filter: it was deleted."
 	textTakeOff     = "Take it off"
 	textSetUp       = "Set up tracking"
+	textRevenueBy   = "What the orders of the visits were worth, whatever their currency."
 	textNoFunnels   = "No funnel is saved."
 	textForget      = "This deletes every event of this person under all their ids, and what is known of them. It cannot be undone. Write a secret_key of the site in place of SECRET_KEY."
 	textNoGoals     = "This site has no goals yet: what visits should lead to, such as a sign-up."

@@ -43,8 +43,9 @@ function still (tree) {
     .split('\n').filter(l => !/^\s*- \/url:/.test(l)) // where links lead is in the golden screens
     .map(l => l
       .replace(/\b[0-9a-f]{32}\b/g, 'ID').replace(/\d{4}-\d\d-\d\d(T[\d:.]+Z?)?/g, 'DATE').replace(/\b\d{1,2}:\d\d(:\d\d)?\b/g, 'TIME')
-      .replace(/\b(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b|\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b/g, 'DAY')
+      .replace(/\b(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b|\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b/g, 'DAY')
       .replace(/(DAY )?(\d+ )?\b(Jan(uary)?|Feb(ruary)?|Mar(ch)?|Apr(il)?|May|June?|July?|Aug(ust)?|Sep(tember)?|Oct(ober)?|Nov(ember)?|Dec(ember)?)\b( \d{4})?/g, 'DATE').replace(/DATE – DATE|\d+ – DATE/g, 'DATE')
+      .replace(/(- link "|- time: )DATE\b/, '$1TIME') // the day stands in place of the time when it was another one
       .replace(/(Europe\/Berlin|America\/New_York)/g, 'ZONE')
       .replace(/[▲▼=]\s?[\d.,]+\s?(%|pt|s)|\b(up|down) [\d.,]+\s?(%|pt|s)|no change|\bnew\b/g, 'CHANGE')
       .replace(/\d[\d.,]*\s(h|m|s|d)( \d+\s(h|m|s|d))?(?![\w])/g, 'DURATION').replace(/(\d+\s)?(seconds?|minutes?|min|hours?|h|days?) ago|just now|yesterday/g, 'AGO')
