@@ -24,9 +24,9 @@ import (
 // These tests run only with CAIRN_SDK=1: they need node, npm and its registry, and some
 // need Chromium.
 
-// sdkTime bounds one run of an SDK or of the browser. None needs half a minute by itself, but many
-// run at once.
-const sdkTime = 5 * time.Minute
+// sdkTime bounds one run of an SDK or of the browser, so that one that hangs ends. Most need less than
+// half a minute by themselves, but many run at once, on a machine that may do other things.
+const sdkTime = 15 * time.Minute
 
 // sdk is the server of one test and what it needs to run SDKs against it.
 type sdk struct {
