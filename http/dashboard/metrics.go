@@ -148,6 +148,7 @@ type row struct {
 	was   *numbers
 	goal  string   // what a goal asks
 	about []string // of a product: its name, and its currency
+	money string   // the currency of its sums; "" = none is known
 }
 
 // UnmarshalJSON reads a row. Its time is a mean of seconds in pages.
@@ -167,7 +168,7 @@ func (r *row) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &plain); err != nil {
 		return err
 	}
-	*r = row{value: plain.Value, in: plain.In, numbers: plain.numbers}
+	*r = row{value: plain.Value, in: plain.In, numbers: plain.numbers, money: plain.Money}
 	for _, text := range []string{plain.Name, plain.Money} {
 		if text != "" {
 			r.about = append(r.about, text)

@@ -155,14 +155,14 @@ func (p *page) viewTable(n *panel, t *table, q *asked, a *tableAnswer, full bool
 		columns = columns[:min(max(t.short, 1), len(columns))]
 	}
 	v.Columns = p.heads(t, columns, full)
-	most := 0.0
+	most := map[string]float64{} // by currency: sums of two of them are not compared
 	for i := range a.Rows {
 		if x := columns[0].of(&a.Rows[i].numbers); x != nil {
-			most = max(most, *x)
+			most[a.Rows[i].money] = max(most[a.Rows[i].money], *x)
 		}
 	}
 	for i := range a.Rows {
-		v.Rows = append(v.Rows, p.viewRow(t, &a.Rows[i], columns, most, full))
+		v.Rows = append(v.Rows, p.viewRow(t, &a.Rows[i], columns, most[a.Rows[i].money], full))
 	}
 	if full {
 		back := p.state.notFull()
@@ -215,7 +215,7 @@ func (p *page) heads(t *table, columns []*metric, full bool) (heads []columnView
 // notFull is the state without what belongs to a whole table.
 func (s state) notFull() state { return s.anew().without("_full", "search", "sort", "order") }
 
-// viewRow makes the view of a row. most is the greatest number of the first column.
+// viewRow makes the view of a row. most is the greatest number of the first column that it is compared with.
 func (p *page) viewRow(t *table, r *row, columns []*metric, most float64, full bool) rowView {
 	v := rowView{Code: t.code}
 	if r.value == nil {

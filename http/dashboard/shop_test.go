@@ -39,6 +39,22 @@ func TestShopScreen(t *testing.T) {
 	}
 }
 
+// Bars compare what is of one currency.
+func TestProductsOfTwoCurrencies(t *testing.T) {
+	m := madeOverview(plainName)
+	m.answers["site"] = strings.Replace(madeSite, `"events":9`, `"shop":true,"events":9`, 1)
+	m.answers["shop"] = regexp.MustCompile(`"products":\{"rows":\[.*\],`).ReplaceAllString(madeShop, `"products":{"rows":[{"value":"a","currency":"JPY","revenue":10000},{"value":"b","currency":"EUR","revenue":80},{"value":"c","currency":"EUR","revenue":20}],`)
+	var bars []string
+	_, products, _ := strings.Cut(screenOn(t, m, "/shop"), `data-panel="products"`)
+	products, _, _ = strings.Cut(products, "</table>")
+	for _, bar := range regexp.MustCompile(`<rect width="([^"]*)"`).FindAllStringSubmatch(products, -1) {
+		bars = append(bars, bar[1])
+	}
+	if got := strings.Join(bars, " "); got != "100% 100% 25%" {
+		t.Errorf("bars of %s", got)
+	}
+}
+
 func TestGoalsOfOverview(t *testing.T) {
 	m := madeOverview(plainName)
 	m.answers["saved"] = `{"saved":[{"id":"1","kind":"goal","name":"Sign-up","query":"name=signup","revision":1},{"id":"2","kind":"goal","name":"Buy <b>","query":"type=order","revision":1},{"id":"3","kind":"note","time":"2026-11-08T12:00:00.000Z","text":"Relaunch <i>","name":"","query":"","revision":1}]}`
