@@ -61,7 +61,7 @@ func deletions(t *testing.T, seed uint64) {
 		ask()
 		p.delete()
 		ask()
-		if p.chance(3) {
+		if seed%2 == 1 && p.chance(3) { // nothing is forgotten, as in no purge: see below
 			p.makeBlanks()
 			ask()
 		}
@@ -74,7 +74,7 @@ func deletions(t *testing.T, seed uint64) {
 	if !t.Failed() {
 		p.check(p.dir)
 	}
-	if t.Failed() {
+	if t.Failed() || seed%2 == 1 {
 		return
 	}
 	// When the rows are purged, all answers are as before.

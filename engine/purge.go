@@ -215,14 +215,23 @@ func (m *merger) forgetLinks(s *siteState, records []*erase.Record) error {
 	v := s.View()
 	defer v.Close()
 	pace := &pacedSink{merger: m, since: time.Now()}
-	known := make(map[uint64]bool) // by ordinal of a person, whether one of its ordinals is left
-	left := func(ord uint64) (bool, error) {
-		if alive, ok := known[ord]; ok {
+	touched := roaring64.New() // roots of persons of whom an ordinal is gone now
+	for it := rows.Iterator(); it.HasNext(); {
+		touched.Add(s.Links.Find(it.Next()))
+		if err := pace.pace(); err != nil {
+			return err
+		}
+	}
+	known := make(map[uint64]bool) // by root of a person, whether one of its ordinals is left
+	left := func(root uint64) (bool, error) {
+		if alive, ok := known[root]; ok {
 			return alive, nil
 		}
-		set := s.Links.Set(ord)
 		alive := false
-		for _, o := range set {
+		for _, o := range s.Links.Set(root) {
+			if alive {
+				break
+			}
 			if v.Blank(o) {
 				e, err := v.IDs(o)
 				if err != nil {
@@ -233,9 +242,7 @@ func (m *merger) forgetLinks(s *siteState, records []*erase.Record) error {
 				alive = true
 			}
 		}
-		for _, o := range set {
-			known[o] = alive
-		}
+		known[root] = alive
 		return alive, nil
 	}
 	b := m.e.db.NewBatch()
@@ -264,8 +271,8 @@ func (m *merger) forgetLinks(s *siteState, records []*erase.Record) error {
 			return false
 		}
 		alive := true
-		if rows.Contains(l.A) || rows.Contains(l.B) {
-			alive, failed = left(l.A)
+		if root := s.Links.Find(l.A); touched.Contains(root) {
+			alive, failed = left(root)
 		}
 		if alive {
 			kept = append(kept, l)

@@ -19,6 +19,7 @@ import (
 	"cairn/index"
 	"cairn/wal"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -219,6 +220,7 @@ func (c *checker) all() error {
 			continue
 		}
 		s.ids.SetRules(id, event.NewRules(starts))
+		s.names.unnamed, s.names.nobody = roaring64.New(), roaring64.New()
 		s.links = newStoredLinks(c.db, id)
 		err = s.check(runs[id])
 		s.links.stop()

@@ -19,6 +19,8 @@ type deletions struct {
 	records int
 	last    uint64            // the newest seq that one of them hides or has looked at
 	blank   *roaring64.Bitmap // seqs that no run has any more but as blanks; nil = none are known
+	waits   *roaring64.Bitmap // seqs of rows that are hidden; nil = none
+	linked  *roaring64.Bitmap // seqs of deletions whose links may still be stored; nil = none
 
 	blanks bool            // some run has blanks, or soon will have
 	begun  identity.OrdSet // sessions whose first rows were read, blank or not; only with blanks
@@ -40,12 +42,17 @@ func (s *siteCheck) readDeletions() {
 			s.problem("deletion %d: it deletes %d events up to %d, but names %d up to %d", r.ID, r.Rows, r.UpTo, n, r.Seqs.Maximum())
 		}
 		d.blanks = true // the ids of its rows may be forgotten before they are blanks
-		if r.State != query.DeletionHidden {
-			if d.blank == nil {
-				d.blank = roaring64.New()
+		add := func(to **roaring64.Bitmap, is bool) {
+			if is && *to == nil {
+				*to = roaring64.New()
 			}
-			d.blank.Or(r.Seqs)
+			if is {
+				(*to).Or(r.Seqs)
+			}
 		}
+		add(&d.waits, r.State == query.DeletionHidden)
+		add(&d.blank, r.State != query.DeletionHidden)
+		add(&d.linked, r.State == query.DeletionHidden || r.State == query.DeletionRewritten)
 		return nil
 	})
 	if err != nil {

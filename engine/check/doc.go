@@ -8,6 +8,7 @@
 //	site.go       checks one site: runs, log, ids, sessions, heartbeats
 //	run.go        checks one run on all cores: rows, index, totals
 //	deletions.go  checks deletions, and the blanks that they have made
+//	names.go      compares ids, links and heartbeats of a site with deleted events
 //	saved.go      reads what sites have saved
 //	links.go      compares the stored links of a site
 //	sizes.go      bytes on the disk, field by field

@@ -27,6 +27,7 @@ type siteCheck struct {
 	ids     *identity.IDs // computed from the rows read
 	links   *storedLinks  // those of the rows to come
 	deleted deletions
+	names   rowNames // only of a site with blanks
 }
 
 func (s *siteCheck) problem(format string, args ...any) {
@@ -70,9 +71,6 @@ func (s *siteCheck) check(runs []*index.Run) error {
 	}
 	if s.deleted.last > s.last {
 		s.problem("a deletion has looked at event %d, but the log ends at event %d", s.deleted.last, s.last)
-	}
-	if s.deleted.blanks {
-		return nil // what deleted events have decided cannot be found out again
 	}
 	return s.compareState()
 }
@@ -146,8 +144,12 @@ func (s *siteCheck) event(ev *event.Event, blank bool) {
 	if s.lost[s.site] != nil {
 		return // what was decided depends on events that are lost
 	}
-	if s.deleted.blanks {
+	if s.deleted.blanks { // what deleted events have decided cannot be found out again
 		s.sessionOf(ev, blank)
+		s.addNames(ev, blank)
+		if ev.Seq == s.idsUpTo {
+			s.compareNames()
+		}
 		return
 	}
 	p, err := s.ids.Replay(s.site, ev.Seq, ev)
@@ -219,15 +221,18 @@ func (s *siteCheck) compareState() error {
 	if s.idsUpTo > s.last {
 		s.problem("ids are stored up to event %d, but the log ends at event %d", s.idsUpTo, s.last)
 	}
-	if err := s.heartbeats(); err != nil {
+	if s.deleted.blanks {
+		return s.compareDeletedState()
+	}
+	if err := s.heartbeats(func(visit uint64) (bool, error) { return s.ids.HasVisit(s.site, visit) }); err != nil {
 		return err
 	}
 	s.links.compare(math.MaxUint64, nil, s.problem)
 	return s.links.err
 }
 
-// heartbeats checks that all heartbeats can be decoded and belong to visits.
-func (s *siteCheck) heartbeats() error {
+// heartbeats checks that all heartbeats can be decoded and belong to visits, which known knows.
+func (s *siteCheck) heartbeats(known func(visit uint64) (bool, error)) error {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixHeartbeats, s.site), UpperBound: store.SiteKey(store.PrefixHeartbeats, s.site+1)})
 	if err != nil {
 		return err
@@ -235,7 +240,7 @@ func (s *siteCheck) heartbeats() error {
 	prefix := len(store.SiteKey(store.PrefixHeartbeats, s.site))
 	for ok := it.First(); ok; ok = it.Next() {
 		visit := binary.BigEndian.Uint64(it.Key()[prefix:])
-		if known, err := s.ids.HasVisit(s.site, visit); err != nil {
+		if known, err := known(visit); err != nil {
 			s.fail(err)
 		} else if !known {
 			s.problem("heartbeats of event %d, which begins no visit", visit)

@@ -44,12 +44,12 @@ func NamesIn(site uint32, e *event.Event, yield func(Name)) {
 	}
 	for _, id := range [...]string{e.User, e.Previous} {
 		if id != "" {
-			yield(Name{Key: key(KindUser, id), Fields: []string{event.FieldUser, event.FieldPrevious}, ID: id})
+			yield(Name{Key: key(KindUser, id), Fields: []string{event.FieldUser, event.FieldPrevious, event.FieldAnonymous}, ID: id})
 		}
 	}
 	for _, id := range [...]string{e.Anonymous, e.Previous} {
 		if id != "" {
-			yield(Name{Key: key(KindAnonymous, id), Fields: []string{event.FieldAnonymous, event.FieldPrevious}, ID: id})
+			yield(AnonymousName(site, id))
 		}
 	}
 	name(kindName, KindAnonymous, e.Anonymous, event.FieldAnonymous)
@@ -84,14 +84,19 @@ func NamesIn(site uint32, e *event.Event, yield func(Name)) {
 	}
 }
 
-// AnonymousName is the Name of an anonymous id.
+// AnonymousName is the Name of an anonymous id. An alias names its previous id as one of both
+// kinds, so a text that is an id of one kind is kept as one of the other, too: the anchor that an
+// alias leaves behind would give it to a person who has come since.
 func AnonymousName(site uint32, id string) Name {
-	return Name{Key: string(appendKey(nil, site, KindAnonymous, 0, id)), Fields: []string{event.FieldAnonymous, event.FieldPrevious}, ID: id}
+	return Name{Key: string(appendKey(nil, site, KindAnonymous, 0, id)), Fields: []string{event.FieldAnonymous, event.FieldPrevious, event.FieldUser}, ID: id}
 }
 
 // IsPerson reports whether the key of a Name is that of a user or an anonymous id: its ordinal
 // may name a person.
-func (n *Name) IsPerson() bool { kind := n.Key[5]; return kind == KindUser || kind == KindAnonymous }
+func (n *Name) IsPerson() bool { return IsPersonKey(n.Key) }
+
+// IsPersonKey reports whether a key of the table is that of a user or an anonymous id.
+func IsPersonKey(key string) bool { kind := key[5]; return kind == KindUser || kind == KindAnonymous }
 
 // IsVisit reports whether the key of a Name is that of a visit.
 func (n *Name) IsVisit() bool { return n.Key[5] == kindVisit }
@@ -114,30 +119,44 @@ func (t *IDs) Watch(keys []string) (entries []*Entry, err error) {
 		if err != nil {
 			return nil, err
 		}
-		var e *Entry
-		if k != nil {
-			e = &Entry{Ord: k.ord}
-			if kind := key[5]; kind == KindUser || kind == KindAnonymous {
-				for _, s := range k.sessions {
-					e.Sessions = append(e.Sessions, s.ord)
-				}
-			}
-			if k.ties != nil {
-				for _, s := range k.ties.seenWith {
-					e.SeenWith = append(e.SeenWith, s.anonymous)
-				}
-			}
-			if k.visit != nil {
-				e.VisitID = k.visit.id
-			}
-		}
-		entries = append(entries, e)
+		entries = append(entries, k.entry(key))
 	}
 	t.watched = make(map[string]bool, len(keys))
 	for _, key := range keys {
 		t.watched[key] = false
 	}
 	return entries, nil
+}
+
+// entry returns what an entry has, nil for none.
+func (k *idEntry) entry(key string) *Entry {
+	if k == nil {
+		return nil
+	}
+	e := &Entry{Ord: k.ord}
+	if IsPersonKey(key) {
+		for _, s := range k.sessions {
+			e.Sessions = append(e.Sessions, s.ord)
+		}
+	}
+	if k.ties != nil {
+		for _, s := range k.ties.seenWith {
+			e.SeenWith = append(e.SeenWith, s.anonymous)
+		}
+	}
+	if k.visit != nil {
+		e.VisitID = k.visit.id
+	}
+	return e
+}
+
+// ParseEntry reads what the table has stored under a key. It is never nil.
+func ParseEntry(key string, value []byte) (*Entry, error) {
+	k, err := parseEntry(value)
+	if err != nil {
+		return new(Entry), err
+	}
+	return k.entry(key), nil
 }
 
 // Unwatch ends what Watch has begun, and changes nothing.
