@@ -174,6 +174,7 @@ func (m *merger) decide(t *erasure, names map[string]identity.Name, more *roarin
 		var met []string
 		if err := m.e.inSequencer(func(s *sequencer, b *pebble.Batch) (err error) {
 			met, err = s.ids.Forget(b, f.gone, f.left)
+			m.e.idsWanted.Store(true) // what ids of f.left have lost is not in b yet
 			for _, visit := range f.visits {
 				if err == nil {
 					err = identity.DeleteHeartbeats(b, t.site.ID, visit)

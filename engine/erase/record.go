@@ -62,6 +62,14 @@ func pieceKey(site uint32, id uint64, piece int) []byte {
 
 // Put adds the writes of a record to a batch, in place of the one with its id.
 func (r *Record) Put(b *pebble.Batch, site uint32) error {
+	if err := b.DeleteRange(Key(site, r.ID), Key(site, r.ID+1), nil); err != nil {
+		return err
+	}
+	return r.Pieces(site, func(key, value []byte) error { return b.Set(key, value, nil) })
+}
+
+// Pieces calls set with the keys and values of a record. An error of set ends it.
+func (r *Record) Pieces(site uint32, set func(key, value []byte) error) error {
 	var seqs []byte
 	if r.Seqs != nil {
 		var err error
@@ -69,20 +77,17 @@ func (r *Record) Put(b *pebble.Batch, site uint32) error {
 			return fmt.Errorf("write a deletion: %w", err)
 		}
 	}
-	if err := b.DeleteRange(Key(site, r.ID), Key(site, r.ID+1), nil); err != nil {
-		return err
-	}
 	n := (len(seqs) + pieceBytes - 1) / pieceBytes
 	text, err := json.Marshal(recordJSON{r.Kind, r.Condition, r.By, r.Reason, r.Now, r.State, r.UpTo, r.Rows, r.First, r.Last, r.HiddenAt, r.PurgeBy, r.DoneAt, n, xxhash.Sum64(seqs)})
 	if err != nil {
 		return fmt.Errorf("write a deletion: %w", err)
 	}
 	head := append([]byte{recordVersion}, text...)
-	if err := b.Set(pieceKey(site, r.ID, 0), binary.LittleEndian.AppendUint64(head, xxhash.Sum64(head)), nil); err != nil {
+	if err := set(pieceKey(site, r.ID, 0), binary.LittleEndian.AppendUint64(head, xxhash.Sum64(head))); err != nil {
 		return err
 	}
 	for i := range n {
-		if err := b.Set(pieceKey(site, r.ID, i+1), seqs[i*pieceBytes:min((i+1)*pieceBytes, len(seqs))], nil); err != nil {
+		if err := set(pieceKey(site, r.ID, i+1), seqs[i*pieceBytes:min((i+1)*pieceBytes, len(seqs))]); err != nil {
 			return err
 		}
 	}

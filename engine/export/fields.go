@@ -9,7 +9,6 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/read"
-	"cairn/index"
 )
 
 // chosenColumns is how many columns an export gets when none are asked for.
@@ -88,10 +87,18 @@ func checkColumns(names []string) error {
 // their names.
 func mostUsed(s *read.Stretches) ([]string, error) {
 	rows := make(map[string]int)
-	err := s.EachPart(func(p index.Part) error {
+	err := s.EachPart(func(p *read.Cells) error {
 		for _, field := range p.Fields() {
-			if name := nameOf(field); name != "" {
-				rows[name] += p.Column(field).Rows()
+			name := nameOf(field)
+			if name == "" {
+				continue
+			}
+			n, err := p.RowsOf(p.Column(field))
+			if err != nil {
+				return err
+			}
+			if n > 0 { // deleted events name no column
+				rows[name] += n
 			}
 		}
 		return p.Err()

@@ -20,7 +20,6 @@ import (
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/read"
-	"cairn/index"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
@@ -134,13 +133,20 @@ func (k kind) and(o kind) kind {
 
 // kindIn finds out the kind of a column from the dictionaries of all parts.
 func kindIn(s *read.Stretches, places []place) (k kind, err error) {
-	err = s.EachPart(func(p index.Part) error {
+	err = s.EachPart(func(p *read.Cells) error {
 		for _, at := range places {
 			col := p.Column(at.field)
 			if col == nil {
 				continue
 			}
+			has, err := p.Has(col)
+			if err != nil {
+				return err
+			}
 			for code := uint32(1); code <= uint32(col.Card()) && k != kindText; code++ {
+				if has != nil && !has(code) {
+					continue
+				}
 				cell := col.Cell(code)
 				if at.path != "" && !event.IsShape(cell) {
 					cell = event.AppendCellAt(nil, cell, at.path)

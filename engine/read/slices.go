@@ -365,6 +365,65 @@ func (c *Cells) Codes(col index.Column, limit int) ([]uint32, error) {
 	return codes, err
 }
 
+// RowsOf returns how many rows that are not deleted have a cell in a column of the part.
+func (c *Cells) RowsOf(col index.Column) (n int, err error) {
+	n = col.Rows()
+	err = c.eachHidden(col, func(code int64) {
+		if code != 0 {
+			n--
+		}
+	})
+	return n, err
+}
+
+// Has returns a function that reports whether rows that are not deleted have the cell with a code,
+// nil when that is so of all cells of the column.
+func (c *Cells) Has(col index.Column) (has func(code uint32) bool, err error) {
+	hidden := c.own.Hidden()
+	if hidden == nil {
+		return nil, nil // blanks have lost their cells
+	}
+	dead := make([]uint64, col.Card()/64+1) // by code: some hidden row has it
+	if err := c.eachHidden(col, func(code int64) {
+		if code <= int64(col.Card()) {
+			dead[code/64] |= 1 << (code % 64)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	// Of these, rows that are not hidden may have some as well.
+	codes, buf := col.Codes(), make([]int64, index.PageRows)
+	for page := 0; page*index.PageRows < c.Len(); page++ {
+		if err := c.rows.Check(); err != nil {
+			return nil, err
+		}
+		for i, code := range codes.Page(page, buf) {
+			if code > 0 && code <= int64(col.Card()) && dead[code/64]&(1<<(code%64)) != 0 && !hidden.Has(page*index.PageRows+i) {
+				dead[code/64] &^= 1 << (code % 64)
+			}
+		}
+	}
+	return func(code uint32) bool { return dead[code/64]&(1<<(code%64)) == 0 }, nil
+}
+
+// eachHidden calls fn with the codes that hidden rows have in a column.
+func (c *Cells) eachHidden(col index.Column, fn func(code int64)) (err error) {
+	hidden := c.own.Hidden()
+	if hidden == nil {
+		return nil
+	}
+	codes, n := newRowInts(col.Codes()), 0
+	hidden.Each(0, c.Len(), func(row int) {
+		if n++; n%index.PageRows == 0 && err == nil {
+			err = c.rows.Check()
+		}
+		if err == nil {
+			fn(codes.at(row))
+		}
+	})
+	return err
+}
+
 // EachPart calls fn with the parts that may have rows in a span, newest first. The part is valid
 // until fn returns.
 func (r *Rows) EachPart(span query.Span, fn func(*Cells) error) error {

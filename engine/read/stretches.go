@@ -73,13 +73,12 @@ func (s *Stretches) Bounds() (rows, last uint64) {
 
 // EachPart calls fn with all parts that may have selected rows. The part is valid until fn
 // returns.
-func (s *Stretches) EachPart(fn func(index.Part) error) error {
+func (s *Stretches) EachPart(fn func(*Cells) error) error {
 	return s.Rows.EachPart(query.Span{From: s.pred.timeFrom, To: s.pred.timeTo}, func(c *Cells) error {
-		p := c.Part
-		if p.First() > s.upTo || p.First()+uint64(p.Len()) <= s.after+1 {
+		if c.First() > s.upTo || c.First()+uint64(c.Len()) <= s.after+1 {
 			return nil
 		}
-		return fn(p)
+		return fn(c)
 	})
 }
 

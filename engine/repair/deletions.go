@@ -4,8 +4,10 @@ package repair
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"cairn/engine/erase"
+	"cairn/engine/query"
 	"cairn/engine/store"
 )
 
@@ -33,10 +35,10 @@ func (r *repairer) deletions(copies map[string][]byte) (copied int) {
 	}
 	for key := range heads {
 		from := own
-		_, used, err := erase.Parse(key, own)
+		d, used, err := erase.Parse(key, own)
 		if err != nil {
 			from = copies
-			if _, used, err = erase.Parse(key, copies); err == nil {
+			if d, used, err = erase.Parse(key, copies); err == nil {
 				copied += len(used)
 			}
 		}
@@ -45,8 +47,21 @@ func (r *repairer) deletions(copies map[string][]byte) (copied int) {
 				binary.BigEndian.Uint64([]byte(key[5:13])), binary.BigEndian.Uint32([]byte(key[1:5])))
 			continue
 		}
-		for _, k := range used {
-			r.own[k] = from[k]
+		site := binary.BigEndian.Uint32([]byte(key[1:5]))
+		r.deletedTo[site] = max(r.deletedTo[site], d.UpTo)
+		if d.Seqs == nil || d.State == query.DeletionDone {
+			for _, k := range used {
+				r.own[k] = from[k]
+			}
+			continue
+		}
+		// A run may come back in which the rows are no blanks yet.
+		d.State = query.DeletionHidden
+		if err := d.Pieces(site, func(key, value []byte) error {
+			r.own[string(key)] = slices.Clone(value)
+			return nil
+		}); err != nil {
+			r.damage("deletion %d of site %d: %v", d.ID, site, err)
 		}
 	}
 	return copied

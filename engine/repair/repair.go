@@ -77,16 +77,17 @@ func Store(ctx context.Context, fs vfs.FS, dir, newDir string) (*Report, error) 
 
 // repairer repairs one store.
 type repairer struct {
-	ctx     context.Context
-	fs      vfs.FS
-	dir     string
-	old     *store.Salvaged
-	own     map[string][]byte // the store's own records and notes, by key
-	version byte              // of the old store
-	runs    map[uint32][]index.Descriptor
-	lost    store.Lost // by earlier repairs
-	nextRun uint64
-	report  Report
+	ctx       context.Context
+	fs        vfs.FS
+	dir       string
+	old       *store.Salvaged
+	own       map[string][]byte // the store's own records and notes, by key
+	deletedTo map[uint32]uint64 // by site, the newest seq that a deletion has looked at
+	version   byte              // of the old store
+	runs      map[uint32][]index.Descriptor
+	lost      store.Lost // by earlier repairs
+	nextRun   uint64
+	report    Report
 
 	db  *pebble.DB // the new store; nil = a survey
 	tmp string     // directory of tables on their way into it
@@ -99,7 +100,7 @@ func begin(ctx context.Context, fs vfs.FS, dir string) (r *repairer, err error) 
 			err = fmt.Errorf("repair: %v", p)
 		}
 	}()
-	r = &repairer{ctx: ctx, fs: fs, dir: dir, own: make(map[string][]byte), runs: make(map[uint32][]index.Descriptor)}
+	r = &repairer{ctx: ctx, fs: fs, dir: dir, own: make(map[string][]byte), deletedTo: make(map[uint32]uint64), runs: make(map[uint32][]index.Descriptor)}
 	if r.old, err = store.Salvage(fs, dir); err != nil {
 		return nil, fmt.Errorf("repair: %w", err)
 	}

@@ -66,8 +66,8 @@ func (s *siteRepair) repair() error {
 	if err := s.seal(); err != nil {
 		return err
 	}
-	if end := max(s.upTo, s.known, s.end()); end > s.last {
-		s.lose(end + 1) // there were events up to end, and ids that name them
+	if end := max(s.upTo, s.known, s.end(), s.deletedTo[s.site]); end > s.last {
+		s.lose(end + 1) // there were events up to end, and ids or deletions that name them
 	}
 	return s.finishIDs()
 }
