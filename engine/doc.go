@@ -18,7 +18,8 @@
 //	submission.go  what a request brings to the pipeline, and who owns its memory
 //	commit.go      the pipeline, invariants I1–I5, and the publisher, which is its second
 //	               stage
-//	sequencer.go   its first stage; group.go what is committed together
+//	sequencer.go   its first stage; group.go what is committed together; job.go what it does
+//	               for others in between
 //	dedup.go       keeps the newest message ids in memory; dedup_find.go looks up older ones
 //	               in parts and runs, with the help of their filters; dedup_window.go says
 //	               how old they may be
@@ -37,8 +38,9 @@
 //	shares.go      which share has a token
 //	saved.go       filters, goals, shares and other things that a site saves
 //	delete.go      deletions: which rows they hide; purge.go how they go on until no file
-//	               has the rows; forget.go removes the ids that nobody else has; rewrite.go and
-//	               rewrite_totals.go make blanks of the rows in runs
+//	               has the rows, and purgefiles.go how they leave the files; forget.go removes
+//	               the ids that nobody else has; roots.go says who still needs a name; rewrite.go
+//	               and rewrite_totals.go make blanks of the rows in runs
 //	retention.go   deletes what the sites no longer keep; retentionplan.go says so before
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage

@@ -13,7 +13,6 @@ import (
 	"cairn/engine/erase"
 	"cairn/engine/event"
 	"cairn/engine/identity"
-	"cairn/engine/query"
 	"cairn/engine/table"
 	"cairn/index"
 
@@ -174,7 +173,9 @@ func (m *merger) decide(t *erasure, names map[string]identity.Name, more *roarin
 		var met []string
 		if err := m.e.inSequencer(func(s *sequencer, b *pebble.Batch) (err error) {
 			met, err = s.ids.Forget(b, f.gone, f.left)
-			m.e.idsWanted.Store(true) // what ids of f.left have lost is not in b yet
+			if len(f.left) > 0 { // they change in memory alone
+				m.e.idsWanted.Store(true)
+			}
 			for _, visit := range f.visits {
 				if err == nil {
 					err = identity.DeleteHeartbeats(b, t.site.ID, visit)
@@ -420,49 +421,4 @@ func (e *Engine) alsoDelete(t *erasure, anchors *roaring64.Bitmap) error {
 	}
 	t.site.Hide(all)
 	return nil
-}
-
-// job is something that the sequencer does between two groups.
-type job struct {
-	do     func(s *sequencer, b *pebble.Batch) error // nil = nothing
-	seal   *siteState                                // nil = none; its rows in memory are handed to the sealer,
-	sealTo uint64                                    // if they begin at this seq or before
-	done   chan error
-}
-
-// inSequencer calls do in the sequencer, when all groups before are published, and waits until
-// what it adds to the batch is durable. The table of ids is written with it.
-func (e *Engine) inSequencer(do func(s *sequencer, b *pebble.Batch) error) error {
-	return e.run(&job{do: do})
-}
-
-func (e *Engine) run(j *job) error {
-	j.done = make(chan error, 1)
-	select {
-	case e.jobs <- j:
-	case <-e.failed:
-		return query.ErrFailed
-	}
-	select {
-	case err := <-j.done:
-		return err
-	case <-e.failed:
-		return query.ErrFailed
-	}
-}
-
-// work does a job. Its batch is a group of its own.
-func (s *sequencer) work(j *job) {
-	s.drain()
-	g := s.e.newGroup()
-	var err error
-	if j.do != nil {
-		if err = j.do(s, g.batch); !g.batch.Empty() {
-			s.e.idsWanted.Store(true)
-		}
-	}
-	g.seal, g.sealTo = j.seal, j.sealTo
-	s.commit(g)
-	s.drain()
-	j.done <- err
 }
