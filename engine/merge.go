@@ -34,6 +34,7 @@ type merger struct {
 
 	undropped map[uint64]uint32 // by id, the site of each old run whose keys are in the store; used by the merger's goroutine alone
 	purged    []uint64          // runs whose keys were deleted as ranges, since the last purge; as undropped
+	swept     bool              // a purge has looked for those that were deleted before this start; as undropped
 
 	gaveWay bool // the current merge must end, because a seal needs its space
 	flush   bool // dropped runs free their disk space only after a flush; used by the merger's goroutine alone

@@ -3,20 +3,14 @@
 package engine
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"cairn/engine/erase"
 	"cairn/engine/identity"
 	"cairn/engine/query"
-	"cairn/engine/store"
-	"cairn/index"
-	"cairn/wal"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
@@ -322,7 +316,11 @@ func (m *merger) purge(s *siteState) (done bool, err error) {
 		return false, err
 	}
 	runs := len(m.purged)
-	for _, span := range purgeSpans(s.ID, m.purged) {
+	spans, err := m.purgeSpans(s.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, span := range spans {
 		if err := m.compact(ctx, span); err != nil {
 			if m.stopping() {
 				return false, errMergeStopped
@@ -330,111 +328,8 @@ func (m *merger) purge(s *siteState) (done bool, err error) {
 			return false, fmt.Errorf("purge: %w", err)
 		}
 	}
-	m.purged = m.purged[runs:]
+	m.purged, m.swept = m.purged[runs:], true
 	return m.cleaned(logs)
-}
-
-// cleaned waits until Pebble has removed the files that it does not need any more: some log files,
-// and tables. That happens in the background. It is false when a file stays for long. There are no
-// blob files, because cairn's options separate no values.
-func (m *merger) cleaned(logs []string) (bool, error) {
-	tables, err := m.files(".sst")
-	if err != nil {
-		return false, err
-	}
-	for range 200 {
-		live, err := m.live()
-		if err != nil {
-			return false, err
-		}
-		left, err := m.files(".log", ".sst")
-		if err != nil {
-			return false, err
-		}
-		stays := func(name string) bool { return slices.Contains(left, name) && !live[name] }
-		if !slices.ContainsFunc(logs, stays) && !slices.ContainsFunc(tables, stays) {
-			return true, nil
-		}
-		if m.stopping() {
-			return false, errMergeStopped
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return false, nil
-}
-
-// files returns the names of the files of the store that end in one of some ways.
-func (m *merger) files(ends ...string) (names []string, err error) {
-	list, err := m.e.opts.FS.List(store.Dir(m.e.opts.FS, m.e.opts.Dir))
-	if err != nil {
-		return nil, fmt.Errorf("list the files of the store: %w", err)
-	}
-	for _, name := range list {
-		if slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) }) {
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
-
-// live returns the names of the tables that Pebble has.
-func (m *merger) live() (map[string]bool, error) {
-	levels, err := m.e.db.SSTables()
-	if err != nil {
-		return nil, err
-	}
-	names := make(map[string]bool)
-	for _, tables := range levels {
-		for _, t := range tables {
-			names[fmt.Sprintf("%06d.sst", t.BackingSSTNum)] = true
-		}
-	}
-	return names, nil
-}
-
-// compact rewrites all tables that have something of a span, so that nothing that was deleted is
-// left in them. Pebble moves a table without a change to the next level where nothing overlaps it.
-// Tombstones at the ends of the span, in a table of their own, make it rewrite both. The flush
-// ends the log file, too.
-func (m *merger) compact(ctx context.Context, span [2][]byte) error {
-	if err := m.e.db.Flush(); err != nil {
-		return err
-	}
-	b := m.e.db.NewBatch()
-	defer b.Close()
-	for _, key := range span {
-		if err := b.Delete(append(slices.Clone(key), 0), nil); err != nil { // no key of the store
-			return err
-		}
-	}
-	if err := b.Commit(pebble.NoSync); err != nil {
-		return err
-	}
-	if err := m.e.db.Flush(); err != nil {
-		return err
-	}
-	return m.e.db.Compact(ctx, span[0], append(slices.Clone(span[1]), 1), false)
-}
-
-// purgeRunsMost is how many runs are compacted by themselves.
-const purgeRunsMost = 16
-
-// purgeSpans are the keys that may have something of a site's deleted events: the log, ids,
-// links, heartbeats, and runs that are not there any more.
-func purgeSpans(site uint32, runs []uint64) (spans [][2][]byte) {
-	for _, prefix := range []byte{wal.PrefixBlock, wal.PrefixNote, store.PrefixID, store.PrefixLink, store.PrefixHeartbeats, store.PrefixDeletions} {
-		first := store.SiteKey(prefix, site)
-		spans = append(spans, [2][]byte{first, slices.Concat(first, bytes.Repeat([]byte{0xff}, 16))})
-	}
-	runs = slices.Sorted(slices.Values(runs))
-	run := func(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte{index.PrefixRun}, id) }
-	if len(runs) > purgeRunsMost {
-		return append(spans, [2][]byte{run(runs[0]), slices.Concat(run(runs[len(runs)-1]), bytes.Repeat([]byte{0xff}, 16))})
-	}
-	for _, id := range runs {
-		spans = append(spans, [2][]byte{run(id), slices.Concat(run(id), bytes.Repeat([]byte{0xff}, 16))})
-	}
-	return spans
 }
 
 // WaitPurged waits until a deletion of a site is done: no file of the store has its events. Its
