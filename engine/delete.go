@@ -99,15 +99,18 @@ func Restore(fs vfs.FS, snapshotDir, dataDir, copies string) (applied erase.Appl
 	return applied, err
 }
 
-// copyDeletion copies a deletion beside the snapshots. The deletion holds without it; the next
-// start tries again.
-func (e *Engine) copyDeletion(site uint32, r *erase.Record) {
+// copyDeletion copies a deletion beside the snapshots, unless it is there. The deletion holds
+// without it; the end of its purge and the next start try again. It returns false when there
+// should be a copy and is none.
+func (e *Engine) copyDeletion(site uint32, r *erase.Record) bool {
 	if e.opts.DeletionCopies == "" || e.opts.ReadOnly {
-		return
+		return true
 	}
 	if err := erase.WriteCopy(e.opts.FS, e.opts.DeletionCopies, e.public, site, r); err != nil {
 		e.log.Error("a deletion could not be copied beside the snapshots; a restore of an older snapshot would show its events again. The next start tries again", "deletion", r.ID, "error", err)
+		return false
 	}
+	return true
 }
 
 // matching finds the rows that a deletion takes.

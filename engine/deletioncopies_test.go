@@ -1,10 +1,14 @@
 package engine_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"cairn/engine"
 	"cairn/engine/check"
@@ -13,6 +17,7 @@ import (
 	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
 // copied is a store whose deletions are copied beside its snapshots.
@@ -195,5 +200,37 @@ func writeFile(t *testing.T, fs vfs.FS, path string, data []byte) {
 	t.Helper()
 	if err := store.WriteFile(fs, path, data); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A deletion whose copy cannot be written is copied by a later start, also when its purge is done
+// by then.
+func TestDeletionIsCopiedAfterItsPurge(t *testing.T) {
+	var broken atomic.Bool
+	broken.Store(true)
+	mem := vfs.NewMem()
+	c := &copied{T: t, site: &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}, fs: errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if broken.Load() && strings.HasPrefix(op.Path, "snaps/deletions") {
+			return errors.New("the disk of the snapshots is away")
+		}
+		return nil
+	}))}
+	e := c.open("data")
+	c.send(e, "ada")
+	c.snapshot(e, "snaps/one")
+	r, err := e.Delete(t.Context(), &c.site.Site, query.Deletion{Kind: query.DeletePerson, Where: []query.Cond{{Field: "user", Values: []string{"ada"}}}, Now: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := e.WaitPurged(ctx, &c.site.Site, r.ID); err != nil {
+		t.Fatal(err)
+	}
+	c.close(e)
+	broken.Store(false)
+	c.close(c.open("data"))
+	if applied, err := engine.Restore(mem, "snaps/one", "other", "snaps/deletions"); err != nil || applied.Rows != 1 {
+		t.Errorf("restored: %+v, %v; want one deletion of one event", applied, err)
 	}
 }

@@ -180,7 +180,10 @@ func (e *Engine) setState(s *siteState, records []*erase.Record, state query.Del
 	for _, r := range records {
 		now := *r
 		if now.State = state; state == query.DeletionDone {
-			now.DoneAt, now.Seqs = e.now().UnixMilli(), nil
+			now.DoneAt = e.now().UnixMilli()
+			if e.copyDeletion(s.ID, r) { // otherwise the next start still has what to copy
+				now.Seqs = nil
+			}
 		}
 		if err := now.Put(b, s.ID); err != nil {
 			return err
