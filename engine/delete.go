@@ -60,7 +60,13 @@ func (e *Engine) delete(ctx context.Context, site *query.Site, d query.Deletion)
 	if hidden := t.Hidden(); hidden != nil {
 		all = roaring64.Or(hidden, r.Seqs)
 	}
-	if most := e.opts.Memory / hiddenShare; int64(all.GetSizeInBytes()) > most {
+	bytes := int64(all.GetSizeInBytes())
+	for _, s := range e.allSites() {
+		if hidden := s.Hidden(); hidden != nil && s != t {
+			bytes += int64(hidden.GetSizeInBytes())
+		}
+	}
+	if most := e.opts.Memory / hiddenShare; bytes > most {
 		return query.Receipt{}, fmt.Errorf("%w: the deleted events that wait to be purged would take more than %d bytes of memory; narrow it by time", query.ErrBadQuery, most)
 	}
 	if r.ID, err = e.nextDeletion(site.ID); err != nil {
@@ -132,7 +138,7 @@ func (e *Engine) purgeWithin(d *query.Deletion) time.Duration {
 	return e.opts.Purge
 }
 
-// hiddenShare: the seqs of hidden rows of a site take at most one part in so many of the memory.
+// hiddenShare: the seqs of all hidden rows take at most one part in so many of the memory.
 const hiddenShare = 16
 
 // condition is the fields and operators of what a deletion asks, without values.
