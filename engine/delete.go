@@ -161,19 +161,13 @@ func condition(d *query.Deletion) string {
 // nextDeletion returns the number of the next deletion of a site. The caller holds deleting.
 func (e *Engine) nextDeletion(site uint32) (uint64, error) {
 	last := uint64(0)
-	err := erase.Each(e.db, site, func(r *erase.Record) error {
-		last = r.ID
-		return nil
-	})
+	err := erase.Receipts(e.db, site, func(r query.Receipt) { last = r.ID })
 	return last + 1, err
 }
 
 // Deletions returns the deletions of a site, by number.
 func (e *Engine) Deletions(_ context.Context, site *query.Site) (all []query.Receipt, err error) {
-	err = erase.Each(e.db, site.ID, func(r *erase.Record) error {
-		all = append(all, r.Receipt)
-		return nil
-	})
+	err = erase.Receipts(e.db, site.ID, func(r query.Receipt) { all = append(all, r) })
 	return all, err
 }
 

@@ -94,13 +94,41 @@ func (r *Record) Pieces(site uint32, set func(key, value []byte) error) error {
 	return nil
 }
 
-// Each calls fn with every deletion of a site, by id. An error of fn ends it.
-func Each(db pebble.Reader, site uint32, fn func(*Record) error) error {
+// iter iterates over the records of a site. The caller closes the result.
+func iter(db pebble.Reader, site uint32) (*pebble.Iterator, error) {
 	end := store.SiteKey(store.PrefixDeletions, site+1)
 	if site+1 == 0 {
 		end = []byte{store.PrefixDeletions + 1}
 	}
-	it, err := db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixDeletions, site), UpperBound: end})
+	return db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixDeletions, site), UpperBound: end})
+}
+
+// Receipts calls fn with the receipt of every deletion of a site, by id. It does not read the
+// bitmaps, which may have megabytes.
+func Receipts(db pebble.Reader, site uint32, fn func(query.Receipt)) error {
+	it, err := iter(db, site)
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for ok := it.First(); ok; {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		r, _, _, err := parseHead(it.Key(), value)
+		if err != nil {
+			return err
+		}
+		fn(r.Receipt)
+		ok = it.SeekGE(Key(site, r.ID+1))
+	}
+	return it.Error()
+}
+
+// Each calls fn with every deletion of a site, by id. An error of fn ends it.
+func Each(db pebble.Reader, site uint32, fn func(*Record) error) error {
+	it, err := iter(db, site)
 	if err != nil {
 		return err
 	}
