@@ -15,6 +15,7 @@ import (
 
 	"cairn/engine/calendar"
 	"cairn/engine/query"
+	"cairn/index"
 )
 
 // When retention works: at the first look after three o'clock in the site's zone, each site some
@@ -36,6 +37,7 @@ type retainer struct {
 	did    map[uint32]int32         // the day up to which a site was looked at
 	sized  time.Duration            // when the size was last looked at, by Options.Elapsed
 	said   bool                     // that the clock is ahead
+	full   string                   // why the store stays too large, as of the last look at its size; "" = it does not
 
 	mu      sync.Mutex
 	trouble string // why nothing is deleted; "" = nothing stands in the way
@@ -74,8 +76,7 @@ func (r *retainer) run() {
 
 // look deletes what is due.
 func (r *retainer) look(ctx context.Context) {
-	ahead := r.clockIsAhead()
-	r.setTrouble("")
+	ahead, trouble := r.clockIsAhead(), ""
 	for _, s := range r.e.opts.Sites() {
 		if s.RetentionDays == 0 {
 			continue
@@ -87,7 +88,7 @@ func (r *retainer) look(ctx context.Context) {
 			continue
 		}
 		if ahead {
-			r.setTrouble("the clock is more than a day ahead of the newest event, so retention waits until the server has run for a day")
+			trouble = "the clock is more than a day ahead of the newest event, so retention waits until the server has run for a day"
 			continue
 		}
 		receipt, err := r.e.deleteBefore(ctx, &s.Site, s.KeepsFrom(night), "older than retention_days")
@@ -98,19 +99,22 @@ func (r *retainer) look(ctx context.Context) {
 		case errors.Is(err, query.ErrStopping), errors.Is(err, query.ErrDiskFull), ctx.Err() != nil:
 			continue // again in a minute
 		default:
-			r.setTrouble(fmt.Sprintf("retention of site %s failed: %v", s.Name, err))
+			trouble = fmt.Sprintf("retention of site %s failed: %v", s.Name, err)
 			r.e.log.Error("retention failed; it is tried again in a minute", "site", s.Name, "error", err)
 			continue
 		}
 		r.did[s.ID] = day
 	}
 	if most := r.e.opts.RetentionBytes; most > 0 && !ahead && r.e.opts.Elapsed()-r.sized >= bytesLook {
-		r.sized = r.e.opts.Elapsed()
+		r.sized, r.full = r.e.opts.Elapsed(), ""
 		if err := r.shrink(ctx, most); err != nil && !errors.Is(err, query.ErrStopping) {
-			r.setTrouble("retention_bytes failed: " + err.Error())
+			r.full = "retention_bytes failed: " + err.Error()
 			r.e.log.Error("retention: the store could not be made smaller; it is tried again in an hour", "error", err)
 		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trouble = cmp.Or(trouble, r.full)
 }
 
 // night returns the moment whose day decides what a site keeps at a time.
@@ -119,12 +123,6 @@ func (r *retainer) night(site uint32, now time.Time) int64 {
 		r.spread[site] = 1 + rand.N(retentionSpread)
 	}
 	return now.Add(-retentionHour - r.spread[site]).UnixMilli()
-}
-
-func (r *retainer) setTrouble(text string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.trouble = text
 }
 
 // troubleNow says why nothing is deleted.
@@ -172,7 +170,7 @@ func (r *retainer) shrink(ctx context.Context, most int64) error {
 	}
 	for total > most {
 		if len(sites) == 0 {
-			r.setTrouble("the store is larger than retention_bytes, but of each site the newest two days stay")
+			r.full = "the store is larger than retention_bytes, but of each site the newest two days stay"
 			return nil
 		}
 		largest := slices.MaxFunc(sites, func(a, b *siteSize) int { return cmp.Compare(a.bytes, b.bytes) })
@@ -195,20 +193,26 @@ func (r *retainer) deleteOldestDay(ctx context.Context, s *siteSize) (bytes int6
 	if err != nil || first > last {
 		return 0, err
 	}
-	oldest := calendar.Day(first, s.site.Location)
-	if oldest > calendar.Day(r.e.now().UnixMilli(), s.site.Location)-keptDays {
-		return 0, nil
+	for oldest := max(s.from, calendar.Day(first, s.site.Location)); oldest <= calendar.Day(r.e.now().UnixMilli(), s.site.Location)-keptDays; {
+		s.from = oldest + 1
+		end := calendar.Start(s.from, s.site.zone())
+		receipt, err := r.e.deleteBefore(ctx, &s.site.Site, end, "retention_bytes")
+		if err == nil {
+			r.e.stats.retentionDays.Add(1)
+			r.e.log.Info("retention_bytes: the oldest day of the largest site is deleted", "site", s.site.Name, "day", calendar.Date(oldest).Format(time.DateOnly), "events", receipt.Rows)
+			return max(1, int64(float64(receipt.Rows)*s.perEvent)), nil
+		}
+		if !errors.Is(err, query.ErrNotFound) {
+			return 0, err
+		}
+		// All that this day still has says who people are that have later events.
+		later, err := r.e.Matching(ctx, &s.site.Site, nil, end, 0)
+		if err != nil || later.Seqs.IsEmpty() {
+			return 0, err
+		}
+		oldest = calendar.Day(later.First, s.site.Location)
 	}
-	receipt, err := r.e.deleteBefore(ctx, &s.site.Site, calendar.Start(oldest+1, s.site.zone()), "retention_bytes")
-	if errors.Is(err, query.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	r.e.stats.retentionDays.Add(1)
-	r.e.log.Info("retention_bytes: the oldest day of the largest site is deleted", "site", s.site.Name, "day", calendar.Date(oldest).Format(time.DateOnly), "events", receipt.Rows)
-	return max(1, int64(float64(receipt.Rows)*s.perEvent)), nil
+	return 0, nil
 }
 
 // siteSize is how much of the disk the events of a site take that are not hidden.
@@ -216,31 +220,57 @@ type siteSize struct {
 	site     *Site
 	bytes    int64
 	perEvent float64
+	from     int32 // day before which nothing more can go
 }
 
-// siteSizes returns how many bytes the store takes and each site of it, without hidden events.
-// Events that are in no run yet count for nothing.
+// siteSizes returns how many bytes the store takes and each configured site of it, without hidden
+// events. Only what the store still needs counts: a merge or a purge has the old runs on the disk
+// for a while, and no event may go because of that. Events that are in no run yet count for nothing
+// in their site.
 func (e *Engine) siteSizes() (total int64, sites []*siteSize, err error) {
-	total = int64(e.db.Metrics().DiskSpaceUsage())
+	total = int64(e.db.Metrics().WAL.Size)
+	for _, span := range [][2]byte{{0, index.PrefixRun}, {index.PrefixRun + 1, 0xff}} {
+		n, err := e.db.EstimateDiskUsage(span[:1], span[1:])
+		if err != nil {
+			return 0, nil, fmt.Errorf("size of the store: %w", err)
+		}
+		total += int64(n)
+	}
+	sizes := make(map[uint32]*siteSize)
+	for _, t := range e.allSites() {
+		size, err := e.siteSize(t)
+		if err != nil {
+			return 0, nil, err
+		}
+		sizes[t.ID], total = size, total+size.bytes
+	}
 	for _, s := range e.opts.Sites() {
-		t := e.state(s.ID)
-		sealed := t.Sealed()
-		rows, bytes := uint64(0), uint64(0)
-		for _, r := range sealed.All {
-			n, uerr := r.DiskUsage(e.db)
-			err = errors.Join(err, uerr)
-			rows, bytes = rows+r.Rows, bytes+n
+		size := sizes[s.ID]
+		if size == nil {
+			continue // it is just being added
 		}
-		size := &siteSize{site: s, bytes: int64(bytes)}
-		if n := len(sealed.All); n > 0 {
-			size.perEvent = float64(bytes) / float64(rows)
-			if hidden := t.Hidden(); hidden != nil {
-				gone := int64(size.perEvent * float64(hidden.Rank(sealed.All[n-1].Last())))
-				size.bytes, total = size.bytes-gone, total-gone
-			}
-		}
-		sealed.Close()
+		size.site = s
 		sites = append(sites, size)
 	}
-	return total, sites, err
+	return total, sites, nil
+}
+
+func (e *Engine) siteSize(t *siteState) (*siteSize, error) {
+	sealed := t.Sealed()
+	defer sealed.Close()
+	size, rows := new(siteSize), uint64(0)
+	for _, r := range sealed.All {
+		n, err := r.DiskUsage(e.db)
+		if err != nil {
+			return nil, err
+		}
+		rows, size.bytes = rows+r.Rows, size.bytes+int64(n)
+	}
+	if rows > 0 {
+		size.perEvent = float64(size.bytes) / float64(rows)
+		if hidden := t.Hidden(); hidden != nil {
+			size.bytes -= int64(size.perEvent * float64(hidden.Rank(sealed.All[len(sealed.All)-1].Last())))
+		}
+	}
+	return size, nil
 }

@@ -186,3 +186,28 @@ func TestRetentionBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Events that say who somebody is stay while the person has later events. They do not keep
+// retention_bytes from the days after theirs.
+func TestRetentionBytesPassesOverWhatStays(t *testing.T) {
+	d := openDays(t, 0)
+	d.send(9, event.Identify, "ada")
+	d.send(7, event.Identify, "ada")
+	for i := range 300 {
+		d.send(float64(i)/50, event.Track, "ada")
+	}
+	d.opts.RetentionBytes = 1 // less than any store has
+	d.reopen()
+	for range 1000 {
+		if d.e.Stats().Retention != "" { // nothing more can go
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if got := d.users("ada"); got != "ada 77 " && got != "ada 78 " { // as in TestRetentionBytes, and two that stay
+		t.Errorf("left: %s", got)
+	}
+	if err := d.e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
