@@ -80,13 +80,15 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status := 200
+	answer := map[string]any{"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
 	if len(rejected) > 0 && accepted+duplicates == 0 {
 		status = 400
+		answer["error"], answer["status"] = "no event was accepted", status
 	} else if len(rejected) > 0 {
 		status = 207
 	}
 	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(map[string]any{"accepted": accepted, "duplicates": duplicates, "rejected": rejected}); err != nil {
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		panic(err)
 	}
 }

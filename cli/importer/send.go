@@ -191,8 +191,10 @@ func (s *sender) post(ctx context.Context, body []byte) (a *answer, after time.D
 	}
 	switch code := res.StatusCode; code {
 	case http.StatusOK, http.StatusMultiStatus, http.StatusBadRequest:
+		// A 400 that lists events says why each one was refused. Without a list the request itself
+		// was.
 		a = new(answer)
-		if json.Unmarshal(text, a) == nil && (a.Rejected != nil || code != http.StatusBadRequest) && a.Error == nil {
+		if json.Unmarshal(text, a) == nil && (len(a.Rejected) > 0 || code != http.StatusBadRequest && a.Error == nil) {
 			s.reached = true
 			return a, 0, nil
 		}

@@ -295,3 +295,43 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("requests %d, %+v, %+v", f.requests, sum, c)
 	}
 }
+
+// A whole batch that is refused, such as the only event of a file, does not end the import: its
+// records are counted and kept, and what is behind it is stored.
+func TestABatchOfRefusedEventsEndsNothing(t *testing.T) {
+	t.Parallel()
+	const each = 1200 // more than a batch has
+	var text strings.Builder
+	for n := range 3 * each {
+		user := "good"
+		if n >= each && n < 2*each {
+			user = "bad"
+		}
+		fmt.Fprintf(&text, `{"name":"visit","user":"%s","properties":{"n":%d}}`+"\n", user, n)
+	}
+	for _, test := range []struct {
+		text            string
+		stored, refused int64
+	}{
+		{text.String(), 2 * each, each},
+		{`{"name":"visit","user":"bad"}` + "\n", 0, 1},
+	} {
+		f := newFake(t)
+		f.refuse = func(line []byte) string {
+			if bytes.Contains(line, []byte(`"bad"`)) {
+				return "user: is bad"
+			}
+			return ""
+		}
+		var rejected bytes.Buffer
+		o := f.options(write(t, "events.jsonl", test.text))
+		o.Rejected = &rejected
+		sum, err := Run(context.Background(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum.Stored != test.stored || sum.Refused["user: is bad"] != test.refused || bytes.Count(rejected.Bytes(), []byte("\n")) != int(test.refused) {
+			t.Errorf("%d stored, refused %v, %d lines kept; want %d stored and %d refused", sum.Stored, sum.Refused, bytes.Count(rejected.Bytes(), []byte("\n")), test.stored, test.refused)
+		}
+	}
+}
