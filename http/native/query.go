@@ -67,6 +67,10 @@ func parseQuery(raw string, known []string) (params, error) {
 			if _, again := q.single[name]; again {
 				return q, badField(name, "given more than once")
 			}
+			if text == "" && slices.Contains(known, "dry_run") {
+				// A deletion without what an empty variable of a shell left out is a larger one.
+				return q, badField(name, "empty")
+			}
 			if text != "" {
 				if q.single == nil {
 					q.single = make(map[string]string, 4)
