@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -58,6 +59,11 @@ func forget(args []string, stdout, stderr io.Writer) int {
 	}
 	g.filters = f.Args()
 	path, err := g.target()
+	f.Visit(func(fl *flag.Flag) { // -to "$DAY" without a DAY would delete more than was meant
+		if fl.Value.String() == "" {
+			err = fmt.Errorf("-%s has no value", fl.Name)
+		}
+	})
 	if err != nil {
 		fmt.Fprintf(stderr, "cairn forget: %v\nRun \"cairn help forget\" for its usage.\n", err)
 		return ExitUsage
