@@ -5,6 +5,8 @@ package engine
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"cairn/engine/event"
@@ -66,10 +68,12 @@ func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
 	// Look at parts in memory first: a part that is sealed meanwhile is then seen twice and
 	// not missed.
 	for _, p := range site.Unsealed(covered) {
-		for _, ev := range events {
-			if err := ev.findIn(p, s.since(ev)); err != nil {
-				return err
-			}
+		s.maybe = s.maybe[:0]
+		for k := range events {
+			s.maybe = append(s.maybe, int32(k))
+		}
+		if err := s.findIn(p, events); err != nil {
+			return err
 		}
 	}
 	sealed := site.Sealed()
@@ -94,11 +98,10 @@ func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
 		if len(s.maybe) == 0 {
 			continue
 		}
-		view := r.In(s.filters.pages).Part()
-		for _, k := range s.maybe {
-			if err := events[k].findIn(view, s.since(events[k])); err != nil {
-				return err
-			}
+		// In this order, ids that are neighbours in the run read their page of it once.
+		slices.SortFunc(s.maybe, func(a, b int32) int { return strings.Compare(events[a].event.MessageID, events[b].event.MessageID) })
+		if err := s.findIn(r.In(s.filters.pages).Part(), events); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -132,28 +135,48 @@ func (s *sequencer) askFilter(site *siteState, r *index.Run, now time.Time) erro
 	return nil
 }
 
-// findIn looks in a part for the newest event that has the message id of ev, unless an
-// original is found already. An event received before since does not count.
-func (ev *submitted) findIn(p index.Part, since int64) error {
-	if ev.original != 0 {
-		return nil
+// findIn looks in a part for the newest events that have the message ids of those of events that
+// s.maybe names, unless an original is found already. An event received before the window does not
+// count.
+func (s *sequencer) findIn(p index.Part, events []*submitted) error {
+	defer func() {
+		s.sought, s.soughtIDs = event.Emptied(s.sought, memoryEventsKept), event.Emptied(s.soughtIDs, memoryEventsKept)
+	}()
+	for _, k := range s.maybe {
+		if ev := events[k]; ev.original == 0 {
+			s.sought, s.soughtIDs = append(s.sought, ev), append(s.soughtIDs, ev.event.MessageID)
+		}
 	}
-	id := []string{ev.event.MessageID}
-	if col := p.Column(event.FieldMessageID); col == nil || len(col.Find("", id)) == 0 { // nearly always
-		return p.Err()
-	}
-	received := p.Ints(event.IntReceived)
-	index.NewRawMatcher(p, []index.Clause{
-		{Any: []index.Alt{{Field: event.FieldMessageID, Terms: id}}},
-		{Any: []index.Alt{{Field: event.FieldDialect, Terms: []string{string(ev.event.Dialect)}}}},
-	}, nil).Descend(p.Len()-1, func(row int) bool {
-		if received.At(row) >= since {
+	var (
+		dialects index.Column
+		codes    index.Ints // of dialects
+		received index.Ints
+		dialect  event.Dialect // the last one that was looked up,
+		is       []uint32      // and its codes
+	)
+	index.DescendTerms(p, event.FieldMessageID, s.soughtIDs, func(i, row int) bool {
+		ev := s.sought[i]
+		if received == nil {
+			if dialects = p.Column(event.FieldDialect); dialects == nil {
+				return false
+			}
+			codes, received = dialects.Codes(), p.Ints(event.IntReceived)
+		}
+		if d := ev.event.Dialect; d != dialect {
+			dialect, is = d, dialects.Find("", []string{string(d)})
+		}
+		if !slices.Contains(is, uint32(codes.At(row))) {
+			return true
+		}
+		if received.At(row) >= s.since(ev) {
 			ev.original = p.First() + uint64(row)
 		}
 		return false
 	})
 	if err := p.Err(); err != nil {
-		ev.original = 0
+		for _, ev := range s.sought {
+			ev.original = 0
+		}
 		return err
 	}
 	return nil

@@ -36,7 +36,9 @@ type sequencer struct {
 	window      *dedupWindow
 	unknown     []*submitted // events of a request whose message ids are not among the newest
 	idHashes    []uint64     // filter hashes of their message ids
-	maybe       []int32      // indexes into idHashes of the ids that a run may hold
+	maybe       []int32      // indexes into idHashes of the ids that a part may hold
+	sought      []*submitted // those of them whose original is not found yet
+	soughtIDs   []string     // and their message ids
 	cardinality *cardinality
 	job         *job                                       // done before the next group; nil = none
 	held        *submission                                // begins the next group, because memory had no room for it in the last one

@@ -100,6 +100,7 @@
 //	run.go run_column.go cache.go          reading a run
 //	match.go match_cond.go match_codes.go
 //	match_terms.go equal.go
-//	hidden.go matches.go bitmap.go         finding rows
+//	hidden.go matches.go bitmap.go
+//	lookup.go                              finding rows
 //	filter.go sizes.go                     the filter of one column, sizes on disk
 package index
