@@ -6,7 +6,8 @@
 // sends it, server.go starts the server under test, course.go measures each tenth of a fill,
 // limits.go measures the most that the machine can do, mixed.go runs a load of all protocols
 // for minutes and mixedload.go makes it, reports.go measures the reports of a dashboard over the
-// visits that shopload.go makes, dashboard.go its first screen, queries.go measures single reads, and report.go prints.
+// visits that shopload.go makes, dashboard.go its first screen, queries.go measures single reads, data.go what it
+// costs to get data out, away and in, with the files of datafiles.go, and report.go prints.
 package bench
 
 import (
@@ -56,7 +57,7 @@ type Options struct {
 }
 
 // Phases are the names of all phases.
-var Phases = []string{"single", "batch", "list", "count", "counters", mixedPhase, reportsPhase, dashboardPhase}
+var Phases = []string{"single", "batch", "list", "count", "counters", mixedPhase, reportsPhase, dashboardPhase, dataPhase}
 
 // Run runs the phases of o until ctx ends. It draws a progress bar on w if w is a terminal.
 // With an error, the report has the measurements before it; the report is nil if no server
@@ -197,6 +198,11 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 			return report, fmt.Errorf("%s: %w", q.name, err)
 		}
 		report.Reads = append(report.Reads, r)
+	}
+	if b.has(dataPhase) {
+		if report.Data, err = b.data(ctx); err != nil {
+			return report, fmt.Errorf("data: %w", err)
+		}
 	}
 	return report, ctx.Err()
 }

@@ -33,6 +33,7 @@ type Report struct {
 	Reports   *Reports      `json:"reports,omitempty"`
 	Dashboard *Dashboard    `json:"dashboard,omitempty"`
 	Reads     []readResult  `json:"reads"`
+	Data      *Data         `json:"data,omitempty"`
 	Events    int64         `json:"events"`
 	Disk      float64       `json:"disk_bytes_per_event,omitempty"`    // in the data directory
 	Sizes     *check.Sizes  `json:"sizes,omitempty"`                   // of Run's own server, after it has stopped
@@ -131,6 +132,9 @@ func (r *Report) finish(before, after Usage, dirBefore, dirAfter int64) {
 	if r.Reports != nil {
 		r.Events += r.Reports.Events
 	}
+	if r.Data != nil {
+		r.Events += r.Data.Events
+	}
 	r.RSS, r.RSSPeak = after.RSS, after.RSSPeak
 	if r.Events > 0 {
 		r.Disk = float64(dirAfter-dirBefore) / float64(r.Events)
@@ -166,6 +170,11 @@ func (r *Report) WriteTable(w io.Writer) {
 	}
 	if r.Reports != nil {
 		for _, x := range r.Reports.Reports {
+			width = max(width, len(x.Name))
+		}
+	}
+	if r.Data != nil {
+		for _, x := range r.Data.Figures {
 			width = max(width, len(x.Name))
 		}
 	}
@@ -223,6 +232,9 @@ func (r *Report) WriteTable(w io.Writer) {
 		for _, name := range late {
 			fmt.Fprintf(w, "%s: the server stopped the query at its time limit\n", name)
 		}
+	}
+	if r.Data != nil {
+		r.Data.writeTable(t, left)
 	}
 	if r.Sizes != nil && r.Sizes.Sealed > 0 {
 		writeSizes(t, left, r.Sizes)
