@@ -128,7 +128,8 @@ func NewRawMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
 	return m
 }
 
-// order sorts the conditions so that the one which leaves the fewest rows comes first.
+// order sorts the conditions so that the one which leaves the fewest rows comes first. Hidden rows
+// are taken out at the end, however many they are: one after the other, where few rows are left.
 func (m *Matcher) order() {
 	few := make(map[cond]int, len(m.conds))
 	for _, c := range m.conds {
@@ -136,7 +137,7 @@ func (m *Matcher) order() {
 		switch c := c.(type) {
 		case *clauseCond:
 			few[c] = c.about(m.rows)
-		case *hiddenCond, *livingCond:
+		case *livingCond:
 			few[c], _ = c.count()
 		case *rowsCond:
 			few[c] = m.rows + 1
