@@ -164,8 +164,8 @@ func (r *repairer) records() error {
 		return store.DamagedFile(store.Name, errors.New("neither the store nor its copies have the secret of its ids, so no id would stay valid: restore a snapshot"))
 	}
 	version := r.own[string(store.Key("version"))]
-	if len(version) != 1 || version[0] < store.VersionMin || version[0] > store.Version {
-		return fmt.Errorf("the store has format version %v, this cairn knows versions %d to %d", version, store.VersionMin, store.Version)
+	if len(version) != 1 || version[0] < store.VersionMin || version[0] > store.VersionNewest {
+		return fmt.Errorf("the store has format version %v, this cairn knows versions %d to %d", version, store.VersionMin, store.VersionNewest)
 	}
 	r.version = version[0]
 	slices.SortFunc(runs, func(a, b index.Descriptor) int { return bytes.Compare(key(a), key(b)) })
@@ -323,7 +323,7 @@ func (r *repairer) write(newDir string) error {
 func (r *repairer) finish(newDir string) error {
 	b := r.db.NewBatch()
 	defer b.Close()
-	r.own[string(store.Key("version"))] = []byte{store.Version} // the runs that were written anew have its format
+	r.own[string(store.Key("version"))] = []byte{max(r.version, store.Version)} // the runs that were written anew have its format
 	for k, v := range r.own {
 		if err := b.Set([]byte(k), v, nil); err != nil {
 			return err
