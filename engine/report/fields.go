@@ -119,6 +119,9 @@ func (l *fieldList) addPart(part *read.Cells) error {
 // addColumn adds the field of a column, and those inside the cells of some codes.
 func (l *fieldList) addColumn(name, kind string, col index.Column, codes []uint32) {
 	card, leaves := col.Card(), 0
+	if len(codes) < fieldCells {
+		card = len(codes) // the others are cells of deleted rows
+	}
 	certain := make(map[string]bool) // paths under which some cell has a value
 	for _, code := range codes {
 		if leaves >= fieldLeaves {
