@@ -322,3 +322,38 @@ func importCrash(t *testing.T, seed uint64) {
 		t.Errorf("check: %+v, %v", r, err)
 	}
 }
+
+// What a store has exported it has already: its ids say so, also of events without a message id,
+// and of events that are deleted. The ids of another store say nothing.
+func TestImportOfOwnExport(t *testing.T) {
+	i := newImporter(t, vfs.NewMem(), engine.Options{SealRows: 4})
+	defer i.close()
+	lines := []string{`{"name":"a","user":"ada"}`, `{"name":"b","user":"bob"}`, `{"name":"c","user":"ada","message_id":"m"}`}
+	if done := i.send(lines...); done != "SSS" {
+		t.Fatal(done)
+	}
+	page, err := i.engine.List(t.Context(), query.Query{Site: &i.site.Site, Limit: 10, Ascending: true})
+	if err != nil || len(page.Events) != 3 {
+		t.Fatalf("%d events, %v", len(page.Events), err)
+	}
+	var exported, foreign []string
+	for n, line := range lines {
+		exported = append(exported, fmt.Sprintf(`{"id":%q,%s`, page.Events[n].ID, line[1:]))
+		foreign = append(foreign, fmt.Sprintf(`{"id":"%032x",%s`, n+1, line[1:]))
+	}
+	if done := i.send(exported...); done != "DDD" {
+		t.Errorf("the store's own events: %s", done)
+	}
+	if _, err := i.engine.Delete(t.Context(), &i.site.Site, query.Deletion{Kind: query.DeletePerson, Where: []query.Cond{{Field: "user", Values: []string{"ada"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if done := i.send(exported...); done != "DDD" {
+		t.Errorf("after a deletion: %s", done)
+	}
+	if done := i.send(foreign...); done != "SSD" { // the last has its message id
+		t.Errorf("of another store: %s", done)
+	}
+	if done := i.send(`{"id":7,"name":"d"}`, `{"id":null,"name":"e"}`); done != "SS" {
+		t.Errorf("with other ids: %s", done)
+	}
+}

@@ -80,6 +80,14 @@ func (sg *siteGroup) received(seq uint64) int64 {
 	return ints[event.IntReceived]
 }
 
+// findExported finds the row of an imported event that this store itself has exported. Whatever has
+// become of the row since, the event is not stored again.
+func (e *Engine) findExported(r *Record) {
+	if seq, ok := e.public.Decode(r.Site.ID, r.Import.ID); ok && seq <= e.state(r.Site.ID).Last() {
+		r.Import.Row = seq
+	}
+}
+
 // noteImported adds to g that the store has rows with a session that another store has decided:
 // an older cairn takes them for damage.
 func (s *sequencer) noteImported(g *group) error {

@@ -75,6 +75,9 @@ func (e *Engine) fill(sub *submission, records []Record, outcomes []event.Outcom
 			ferr = e.checkIncrement(&r.Site.Site, &r.Event)
 		}
 		if ferr == nil {
+			if r.Import != nil {
+				e.findExported(r)
+			}
 			sub.add(e.state(r.Site.ID), r.Record, q, out)
 			continue
 		}

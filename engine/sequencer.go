@@ -258,6 +258,11 @@ func (s *sequencer) nextSeq(site *siteState) uint64 {
 func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	e, site := ev.event, ev.site
 	next := s.nextSeq(site)
+	if ev.imported != nil && ev.imported.Row != 0 {
+		ev.outcome.Status, ev.outcome.Seq = event.Duplicate, ev.imported.Row
+		s.e.stats.duplicates.Add(1)
+		return nil
+	}
 	if e.MessageID != "" {
 		seq := ev.original
 		if seq == 0 {

@@ -16,6 +16,8 @@ type Import struct {
 	Uncounted bool   // the event says itself which of its paths do not count: the site's settings do not apply
 	Source    bool   // the record has a Source
 	IP        string // the address in source as it was sent
+	ID        string // its public id in the store that has exported it; "" = unknown
+	Row       uint64 // the engine's: the row of this store that has the id; 0 = none
 }
 
 // Limits of an imported event.
@@ -39,6 +41,7 @@ const (
 //	                 in no session; absent = the session is decided now
 //	heartbeat        of the first event of a visit: when the last heartbeat came
 //	uncounted        which paths do not count
+//	id               its id in the store that has exported it: that store has it already
 //	source           {ip, user_agent, accept_language}: see Source
 //
 // now is in Unix milliseconds. An event with session_of or of another dialect has satisfied
@@ -93,6 +96,11 @@ func (p *Parser) importField(key string, i int) (next int, known bool, err *Fiel
 			to = &r.Import.Heartbeat
 		}
 		*to, err = timeOf(v)
+	case "id": // of other products it may be anything
+		var v Value
+		if v, next, err = p.value(i, 2); v.Kind == String {
+			r.Import.ID = v.Text
+		}
 	case "dialect":
 		var text string
 		if next, err = p.textField(i, &text); err != nil {
