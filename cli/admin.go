@@ -82,14 +82,19 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 // restore is "cairn restore".
 func restore(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("restore", "[flags] SNAPSHOT DATA_DIR", "Make a data directory from a snapshot. DATA_DIR must be empty or not exist yet.\nA damaged or unfinished snapshot is refused. The data directory also gets the keys that\ncairn generated.\n\nEvents that were deleted after the snapshot was made stay deleted: the server keeps copies\nof deletions in \"deletions\" beside the snapshots.")
-	copies := f.String("deletions", "", "the `DIR` with the copies of deletions (default: \"deletions\" beside the snapshot)")
+	var cf config.Flags
+	cf.Register(f.FlagSet)
+	copies := f.String("deletions", "", "the `DIR` with the copies of deletions (default: \"deletions\" beside the snapshot, else in snapshot_dir of the configuration)")
 	if code, done := f.parse(args, 2, 2, stdout, stderr); done {
 		return code
 	}
 	from, to := f.Arg(0), f.Arg(1)
+	if !dirExists(from) {
+		return fail(stderr, "restore", fmt.Errorf("there is no directory %s", from))
+	}
 	dir := *copies
 	if dir == "" {
-		dir = filepath.Join(filepath.Dir(filepath.Clean(from)), engine.DeletionsName)
+		dir = deletionsFor(cf, from)
 	} else if _, err := os.Stat(dir); err != nil {
 		return fail(stderr, "restore", err)
 	}
@@ -102,10 +107,36 @@ func restore(args []string, stdout, stderr io.Writer) int {
 	case applied.Deletions > 0:
 		fmt.Fprintf(stdout, "%s, made after the snapshot, hide %s again.\n", plural(uint64(applied.Deletions), "deletion"), plural(applied.Rows, "event"))
 	case applied.Copies == 0:
-		fmt.Fprintf(stdout, "%s has no copies of deletions, so none made after the snapshot is applied.\n", dir)
+		fmt.Fprintf(stdout, "There are no copies of deletions in %s. What was deleted after the snapshot was made is back, unless\nnothing was. If the copies are elsewhere, remove %s and restore again with -deletions DIR.\n", dir, to)
 	}
 	fmt.Fprintf(stdout, "Verify it with \"cairn check %s\", then run \"cairn serve -data %s\".\n", to, to)
 	return ExitOK
+}
+
+// deletionsFor finds the copies of deletions for a snapshot: beside it, where they are made, or in
+// snapshot_dir if the snapshot was moved.
+func deletionsFor(cf config.Flags, snapshot string) string {
+	beside := filepath.Join(filepath.Dir(filepath.Clean(snapshot)), engine.DeletionsName)
+	if _, err := os.Stat(beside); err == nil {
+		return beside
+	}
+	cfg, _, err := config.Load(cf, os.Environ())
+	if err != nil {
+		return beside
+	}
+	dir, err := snapshotDir(&cfg)
+	if err != nil {
+		return beside
+	}
+	if kept := filepath.Join(dir, engine.DeletionsName); dirExists(kept) {
+		return kept
+	}
+	return beside
+}
+
+func dirExists(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // checkStore is "cairn check".

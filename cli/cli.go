@@ -125,10 +125,25 @@ func printVersion(args []string, stdout, stderr io.Writer) int {
 type flags struct {
 	*flag.FlagSet
 	args, about string
+	positional  []string // what is no flag, set by parse
 }
 
+// Args returns the arguments that are no flags.
+func (f *flags) Args() []string { return f.positional }
+
+// Arg returns one of them, "" when there is none.
+func (f *flags) Arg(i int) string {
+	if i >= len(f.positional) {
+		return ""
+	}
+	return f.positional[i]
+}
+
+// NArg returns how many there are.
+func (f *flags) NArg() int { return len(f.positional) }
+
 func newFlags(name, args, about string) *flags {
-	f := &flags{flag.NewFlagSet(name, flag.ContinueOnError), args, about}
+	f := &flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), args: args, about: about}
 	f.SetOutput(io.Discard) // parse prints the error itself
 	return f
 }
@@ -137,7 +152,18 @@ func newFlags(name, args, about string) *flags {
 // ends with exit code code: the user asked for help, or the usage is wrong and stderr says
 // what is wrong.
 func (f *flags) parse(args []string, least, most int, stdout, stderr io.Writer) (code int, done bool) {
+	// Flags may stand behind arguments, too. "--" ends them.
+	var rest []string
 	err := f.Parse(args)
+	for err == nil && f.FlagSet.NArg() > 0 {
+		at := len(args) - f.FlagSet.NArg()
+		if at > 0 && args[at-1] == "--" {
+			break
+		}
+		rest, args = append(rest, f.FlagSet.Arg(0)), f.FlagSet.Args()[1:]
+		err = f.Parse(args)
+	}
+	f.positional = append(rest, f.FlagSet.Args()...)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		f.help(stdout)

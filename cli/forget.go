@@ -203,7 +203,7 @@ func (g *forgetFlags) await(s *server, id uint64, stdout, stderr io.Writer) erro
 
 // retention is "cairn retention".
 func retention(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("retention", "[flags]", "Show what retention will delete next: events older than retention_days. Nothing is changed.")
+	f := newFlags("retention", "[flags]", "Show what retention will delete next: events older than retention_days. Nothing is changed.\nIf no server runs on the data directory, its store is read: so a new retention_days can be\ntried in the configuration before the start, which deletes at once what is too old.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
 	address := f.String("url", "", "reach the server at `URL` (default: through its data directory)")
@@ -222,13 +222,11 @@ func showRetention(cf config.Flags, address, site string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := config.ShowKeys(&cfg); err != nil {
-		return err
-	}
-	s, err := reach(&cfg, address)
+	s, end, err := reachStored(&cfg, address) // before a start it shows what that will delete
 	if err != nil {
 		return err
 	}
+	defer end()
 	names := []string{site}
 	if site == "" {
 		names = nil
@@ -301,9 +299,6 @@ func (s *server) ask(method, path string, answer any) error {
 	if res.StatusCode != http.StatusOK {
 		var refused struct{ Error string }
 		if json.Unmarshal(body, &refused) == nil && refused.Error != "" {
-			if res.StatusCode == http.StatusNotFound && refused.Error == "not found" {
-				return errors.New("no event is selected; nothing was changed")
-			}
 			return fmt.Errorf("the server answered %d: %s", res.StatusCode, refused.Error)
 		}
 		return fmt.Errorf("the server answered %s", res.Status)

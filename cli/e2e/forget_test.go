@@ -97,6 +97,18 @@ func TestForget(t *testing.T) {
 		t.Fatalf("restore: %v, %s", err, text)
 	}
 	again := startServer(t, restored)
+	moved := filepath.Join(t.TempDir(), "moved") // the copies stay where the server keeps them
+	if err := os.Rename(snapshot, moved); err != nil {
+		t.Fatal(err)
+	}
+	text, err = exec.Command(s.options.Exe, "restore", "-data", s.options.Dir, moved, filepath.Join(t.TempDir(), "restored")).CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "2 deletions, made after the snapshot, hide 80 events again.") {
+		t.Errorf("restore of a moved snapshot: %v, %s", err, text)
+	}
+	text, err = exec.Command(s.options.Exe, "restore", "-data", t.TempDir(), moved, filepath.Join(t.TempDir(), "restored")).CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "restore again with -deletions DIR") {
+		t.Errorf("restore without copies: %v, %s", err, text)
+	}
 	if n := again.events(); n != 1920 {
 		t.Errorf("%d events are restored, want 1920", n)
 	}

@@ -106,7 +106,6 @@ func (p *Parser) importField(key string, i int) (next int, known bool, err *Fiel
 		if next, err = p.textField(i, &text); err != nil {
 			break
 		}
-		e.Dialect = Native
 		if text != "" {
 			at := slices.Index(Dialects, Dialect(text))
 			if at < 0 {

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/http/dialect"
 )
 
 // This file deletes events: those of a person, those that filters select, and all of a site. It
@@ -51,7 +53,7 @@ func (n *API) deleteSite(ctx context.Context, c *reading) error {
 			}
 		}
 		if c.site == nil {
-			return query.ErrNotFound
+			return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such site"}
 		}
 	}
 	if c.query.single["purge"] != "1" {
@@ -81,6 +83,9 @@ func (n *API) delete(ctx context.Context, c *reading, d *query.Deletion, id stri
 		return err
 	}
 	r, err := n.engine.Delete(ctx, c.site, *d)
+	if errors.Is(err, query.ErrNotFound) {
+		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no event is selected; nothing was changed"}
+	}
 	if err != nil {
 		return engineError(err)
 	}
