@@ -165,7 +165,7 @@ func (g *forgetFlags) run(path string, stdout, stderr io.Writer) error {
 		fmt.Fprintf(stdout, "These saved things name the person: %s\n", strings.Join(r.Saved, ", "))
 	}
 	if !g.now {
-		fmt.Fprintf(stdout, "No file of the data directory has them after %s at the latest.\n", r.PurgeBy)
+		fmt.Fprintf(stdout, "No file of the store has them after %s at the latest.\n", r.PurgeBy)
 		return nil
 	}
 	return g.await(s, *r.ID, stdout, stderr)
@@ -193,7 +193,7 @@ func (g *forgetFlags) await(s *server, id uint64, stdout, stderr io.Writer) erro
 			return fmt.Errorf("the events are deleted, and the purge goes on: %w", err)
 		}
 		if r.State == "done" {
-			fmt.Fprintln(stdout, "No file of the data directory has them.")
+			fmt.Fprintln(stdout, "No file of the store has them. Snapshots that were made before do.")
 			return nil
 		}
 	}

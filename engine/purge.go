@@ -192,6 +192,7 @@ func (e *Engine) setState(s *siteState, records []*erase.Record, state query.Del
 	if err := b.Commit(pebble.Sync); err != nil {
 		return fmt.Errorf("note a deletion: %w", err)
 	}
+	e.savedChanges.Add(1) // tick copies the records to the spare files
 	for _, r := range records {
 		r.State = state
 	}

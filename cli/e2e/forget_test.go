@@ -69,7 +69,7 @@ func TestForget(t *testing.T) {
 		t.Errorf("dry run: %d, %s", code, out)
 	}
 	out, code = s.cairnCommand("forget", "-user", marker+"-id", "-reason", "asked by letter", "-now")
-	if code != cli.ExitOK || !strings.HasPrefix(out, "40 events deleted") || !strings.Contains(out, filepath.Base(snapshot)) || !strings.Contains(out, "No file of the data directory has them") {
+	if code != cli.ExitOK || !strings.HasPrefix(out, "40 events deleted") || !strings.Contains(out, filepath.Base(snapshot)) || !strings.Contains(out, "No file of the store has them") {
 		t.Fatalf("forget: %d, %s", code, out)
 	}
 	if n := s.events(); n != 1960 {

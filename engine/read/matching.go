@@ -5,6 +5,7 @@ package read
 import (
 	"context"
 	"math"
+	"time"
 
 	"cairn/engine/event"
 	"cairn/engine/query"
@@ -31,11 +32,16 @@ func (rd *Reader) Matching(ctx context.Context, site *query.Site, where []query.
 	return v.matching(pred, nil)
 }
 
+// retentionTime is how long retention may look for what it deletes. It looks once a night, and nobody
+// waits.
+const retentionTime = 10 * time.Minute
+
 // MatchingBefore finds the visible rows with an event time before a moment. The rows that say who
 // a person is stay as long as the person has a row from that moment on.
 func (rd *Reader) MatchingBefore(ctx context.Context, site *query.Site, before int64) (*Matching, error) {
 	v := rd.view(ctx, site)
 	defer v.Close()
+	v.budget.end = time.Now().Add(retentionTime)
 	pred := newPredicate().between(math.MinInt64, before)
 	says, err := v.matching(pred.and(event.FieldType, string(event.Identify), string(event.Alias), string(event.Group)), nil)
 	if err != nil || says.Seqs.IsEmpty() {
