@@ -75,7 +75,7 @@ func (p *page) propertyGroup(q *asked, shown string) (group fieldGroup) {
 			Field string `json:"field"`
 		} `json:"fields"`
 	}
-	group.Title = "Property"
+	group.Title, group.Of = "Property", textEachEvent
 	if q == nil || q.into(&a) != nil {
 		return group
 	}
@@ -92,7 +92,10 @@ func (p *page) fieldGroups(shown string, more ...fieldGroup) (groups []fieldGrou
 	shown = strings.TrimPrefix(shown, "visit.")
 	known := shown == ""
 	for _, g := range dialogFields {
-		group := fieldGroup{Title: g.title}
+		group := fieldGroup{Title: g.title, Of: textEachEvent}
+		if g.visit {
+			group.Of = textTheVisit
+		}
 		for _, f := range g.fields {
 			name := f
 			if g.visit {

@@ -69,6 +69,7 @@ type chipView struct {
 // fieldGroup is a part of the list of fields.
 type fieldGroup struct {
 	Title  string
+	Of     string // what its fields are usually asked of; "" = nothing is said
 	Fields []link // Text; Href is the name in the API
 }
 

@@ -97,7 +97,7 @@ func (p *page) viewProfile(u *userData) *profileView {
 		Filter: p.screenHref("", append(p.state.common().without("user"), pair{"user", u.ID})),
 	}
 	if p.viewer.Save && p.viewer.Share == nil {
-		v.Forget, v.ForgetText = p.forgetCommand(u.ID), textForget
+		v.Forget, v.ForgetText = p.forgetCommand(u), textForget
 	}
 	if v.Called == v.ID {
 		v.Called = ""
@@ -131,9 +131,23 @@ func (p *page) viewProfile(u *userData) *profileView {
 }
 
 // forgetCommand is a line for a shell that deletes a person. A session of a browser deletes nobody.
-func (p *page) forgetCommand(id string) string {
-	address := p.d.addresses.Public(p.req, "/api/v1/users/"+url.PathEscape(id))
-	return "curl -X DELETE '" + strings.ReplaceAll(address, "'", "%27") + "' -H 'Authorization: Bearer SECRET_KEY'"
+func (p *page) forgetCommand(u *userData) string {
+	kind := "-user"
+	if slices.Contains(u.Anonymous, u.ID) {
+		kind = "-anonymous"
+	}
+	return "cairn forget -site " + shellWord(p.site.Name) + " " + kind + " " + shellWord(u.ID)
+}
+
+// shellWord is a text as one word of a shell.
+func shellWord(text string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._@:/+-", r)
+	}
+	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // theirVisits is the body of the visits of a person.

@@ -32,23 +32,31 @@
     else node.click();
   });
 
+  /** @param {string} key @param {string} text */
+  const row = (key, text) => cairn.el('li', {}, cairn.el('kbd', {}, key), ' ', text);
+
+  // A form that opens takes the focus of what opened it.
+  document.addEventListener('toggle', e => {
+    const menu = /** @type {Element} */ (e.target);
+    if (menu.matches('details.menu[open]') && menu.firstElementChild === document.activeElement) /** @type {HTMLElement|null} */ (menu.querySelector('form.sheet :is(select,input:not([type=hidden]))'))?.focus();
+  }, true);
+
   function list() {
     const rows = [...document.querySelectorAll('[data-key]')].map(n => {
       const key = n.getAttribute('data-key') || '';
       const text = {c: 'Days of your choice', x: 'Comparison on or off', i: 'Next steps of time', n: 'New lines'}[key] || n.getAttribute('aria-label') || n.querySelector('.name')?.textContent || n.textContent || n.getAttribute('placeholder') || '';
-      return cairn.el('tr', {}, cairn.el('th', {scope: 'row'}, cairn.el('kbd', {}, {ArrowLeft: '←', ArrowRight: '→'}[key] || key)), cairn.el('td', {}, text.trim()));
+      return row({ArrowLeft: '←', ArrowRight: '→'}[key] || key, text.trim());
     });
     const box = cairn.el('input', {type: 'checkbox', onchange: () => {
       try { localStorage.setItem('cairn.keys', box.checked ? 'on' : 'off'); } catch (e) { /* not kept */ }
     }});
     box.checked = on();
     const dialog = cairn.el('dialog', {'aria-labelledby': 'keys'},
-      cairn.el('h2', {id: 'keys'}, 'Shortcuts'),
-      cairn.el('label', {}, box, ' on'),
-      cairn.el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-labelledby': 'keys'}, cairn.el('table', {}, cairn.el('tbody', {}, ...rows,
-        cairn.el('tr', {}, cairn.el('th', {scope: 'row'}, cairn.el('kbd', {}, '.')), cairn.el('td', {}, 'Refresh')),
-        cairn.el('tr', {}, cairn.el('th', {scope: 'row'}, cairn.el('kbd', {}, 'Esc')), cairn.el('td', {}, 'Close, then take off all filters'))))),
-      cairn.el('form', {method: 'dialog'}, cairn.el('button', {}, 'Close')));
+      cairn.el('header', {},
+        cairn.el('h2', {id: 'keys'}, 'Shortcuts'),
+        cairn.el('label', {}, box, ' on'),
+        cairn.el('form', {method: 'dialog'}, cairn.el('button', {}, 'Close'))),
+      cairn.el('ul', {tabindex: '0', 'aria-labelledby': 'keys'}, ...rows, row('.', 'Refresh'), row('Esc', 'Close, then take off all filters')));
     dialog.addEventListener('close', () => dialog.remove());
     document.body.append(dialog);
     dialog.showModal();
