@@ -72,6 +72,7 @@ type tableView struct {
 	AllText string
 	CSV     string
 	JSON    string // the call of the panel, as it was asked
+	Note    string // below the rows
 	Next    string // address of the next page
 	First   string // address of the first page, when this is another
 	Full    bool

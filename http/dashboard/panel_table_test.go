@@ -116,6 +116,14 @@ func TestWholeTables(t *testing.T) {
 	}
 }
 
+// A site without properties is not one without events, and a share shows what it names.
+func TestNoProperties(t *testing.T) {
+	m := &made{answers: map[string]string{"fields": `{"fields":[{"field":"name","kind":"core"}]}`}}
+	mustHave(t, screenOn(t, m, "?range=7d"), textNoProperties)
+	mustHave(t, screenOn(t, m, "?range=7d", func(v *Viewer) { v.Share = &Share{Base: "/dashboard/s/token"} }), textSharedNone)
+	mustHave(t, screenOn(t, m, "?range=7d", func(v *Viewer) { v.Share = &Share{Base: "/dashboard/s/token", People: true} }), textNoProperties)
+}
+
 // All properties can be reached, and found.
 func TestAllProperties(t *testing.T) {
 	m := madeOverview(plainName)
@@ -125,7 +133,7 @@ func TestAllProperties(t *testing.T) {
 	}
 	m.answers["fields"] = `{"fields":[` + strings.Join(fields, ",") + `]}`
 	page := screenOn(t, m, "?range=7d")
-	mustHave(t, page, `_full=properties">All 30</a>`, "_prop=p9")
+	mustHave(t, page, `_full=properties">All 30</a>`, "_prop=p9", textPropertiesOf)
 	mustNotHave(t, page, "_prop=p10")
 	mustHave(t, screenOn(t, m, "?range=7d&_full=properties"), `href="/dashboard/site/shop?range=7d&amp;_prop=p29"`, `class="back"`)
 	page = screenOn(t, m, "?range=7d&_full=properties&search=P2")

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,12 +68,18 @@ func peopleScreen(p *page) [][]*panel {
 		limit = peopleFull
 	}
 	own := state{{"limit", strconv.Itoa(limit)}, {"sort", "last"}}
+	ask := func() *asked { return p.ask("users", own) }
+	var last *asked // among whom a name is looked for, which no filter of events has
+	n.ask = ask
 	if search := p.state.get("_find"); search != "" {
 		own = append(own, pair{"user~", "*" + strings.NewReplacer(`\`, `\\`, `*`, `\*`).Replace(search) + "*"})
+		n.ask = func() *asked {
+			last = p.ask("users", state{{"limit", strconv.Itoa(peopleFull)}, {"sort", "last"}})
+			return together(ask(), last)
+		}
 	}
-	n.ask = func() *asked { return p.ask("users", own) }
 	n.csv = func(*asked) string { return p.apiHref("users", p.state.question("users", own.without("sort")), "csv") } // all of them have another order
-	n.view = func(q *asked) (body, *failure) { return p.peopleBody(q, own, limit) }
+	n.view = func(q *asked) (body, *failure) { return p.peopleBody(q, last, own, limit) }
 	return [][]*panel{{n}}
 }
 
@@ -83,6 +90,7 @@ type peopleView struct {
 	CSV  string
 	All  string // address of a longer list
 	Note string // that there are more
+	None string // that nobody was found
 }
 
 // searchView is a form that searches.
@@ -106,14 +114,46 @@ func (p *page) search(key string) searchView {
 	return searchView{Search: p.state.get(key), Action: p.href(nil), Keep: p.state.anew().without(key).inputs()}
 }
 
-func (p *page) peopleBody(q *asked, own state, limit int) (body, *failure) {
-	var a struct {
-		Users []userData `json:"users"`
+// usersAnswer is a list of people of the API.
+type usersAnswer struct {
+	Users []userData `json:"users"`
+}
+
+// namedAlso adds those of last whom the search finds by what the list calls them, or by another id.
+func (a *usersAnswer) namedAlso(last *usersAnswer, search string) {
+	search = strings.ToLower(search)
+	there := map[string]bool{}
+	for i := range a.Users {
+		there[a.Users[i].ID] = true
 	}
+	for i := range last.Users {
+		u := &last.Users[i]
+		has := func(text string) bool { return strings.Contains(strings.ToLower(text), search) }
+		if !there[u.ID] && (has(u.called()) || has(u.ID) || slices.ContainsFunc(u.Aliases, has) || slices.ContainsFunc(u.Anonymous, has)) {
+			a.Users = append(a.Users, *u)
+		}
+	}
+	slices.SortStableFunc(a.Users, func(x, y userData) int { return y.LastSeen.Compare(x.LastSeen) })
+}
+
+// peopleBody is the body of a list of people. last is nil unless they are searched.
+func (p *page) peopleBody(q, last *asked, own state, limit int) (body, *failure) {
+	var a usersAnswer
 	if f := q.into(&a); f != nil {
 		return body{}, f
 	}
+	full := len(a.Users) == limit
+	if last != nil {
+		var named usersAnswer
+		if f := last.into(&named); f != nil {
+			return body{}, f
+		}
+		a.namedAlso(&named, p.state.get("_find"))
+	}
 	v := &peopleView{searchView: p.search("_find"), CSV: p.apiHref("users", p.state.question("users", own.without("sort")), "csv")}
+	if last != nil {
+		v.None = textNoPerson
+	}
 	if len(a.Users) == 0 && v.Search == "" {
 		return body{Empty: p.empty()}, nil
 	}
@@ -129,7 +169,7 @@ func (p *page) peopleBody(q *asked, own state, limit int) (body, *failure) {
 		}
 		v.Rows = append(v.Rows, r)
 	}
-	if len(a.Users) == limit {
+	if full {
 		v.Note = "The " + p.locale.Number(uint64(limit)) + " who were here last."
 		if limit == peopleShort {
 			v.All = p.href(p.state.with("_all", "1"))

@@ -35,17 +35,32 @@ func TestPeopleScreen(t *testing.T) {
 		t.Errorf("people are asked as %q", m.asked)
 	}
 	m.answers["users"] = `{"users":[],"next":null}`
-	mustHave(t, screenOn(t, m, "/people?range=7d&_find=an"), "Nobody has such an id")
+	mustHave(t, screenOn(t, m, "/people?range=7d&_find=an"), textNoPerson)
 	mustHave(t, screenOn(t, m, "/people?range=7d"), textNothing)
+}
+
+// A search finds what the list shows as the name, and other ids, among those who were here last.
+func TestPeopleByName(t *testing.T) {
+	m := peopleMade()
+	m.answers["users?range=7d&limit=1000&sort=last&max_age=10"] = m.answers["users"]
+	m.answers["users"] = `{"users":[],"next":null}` // no id has it
+	for search, there := range map[string]bool{"ann+LEE": true, "old": true, "p1": true, "p9": false, "nobody": false} {
+		page := screenOn(t, m, "/people?range=7d&_find="+search)
+		if strings.Contains(page, "Ann Lee") != there {
+			t.Errorf("%s: found %v, want %v", search, !there, there)
+		}
+	}
 }
 
 // Who may change the site is told the line that forgets a person; it is one word for a shell.
 func TestForgetCommand(t *testing.T) {
 	m := peopleMade()
 	m.answers["users/it%27s%20%2F"] = strings.Replace(madePerson, "ann@example.com", "it's /", 1)
+	m.answers["users/p9"] = `{"id":"p9","properties":{},"aliases":[],"anonymous":["p9"],"groups":[],"first_seen":"2026-10-14T15:57:01.416Z","last_seen":"2026-11-29T18:50:00.000Z","events":1,"sessions":0}`
 	save := func(v *Viewer) { v.Save = true }
-	mustHave(t, screenOn(t, m, "/people/ann@example.com?range=7d", save), "Forget this person", "curl -X DELETE &#39;", "/api/v1/users/ann@example.com&#39; -H", textForget)
-	mustHave(t, screenOn(t, m, "/people/it%27s%20%2F?range=7d", save), "/api/v1/users/it%27s%20%2F&#39; -H")
+	mustHave(t, screenOn(t, m, "/people/ann@example.com?range=7d", save), "Forget this person", "<code>cairn forget -site shop -user ann@example.com</code>", textForget)
+	mustHave(t, screenOn(t, m, "/people/it%27s%20%2F?range=7d", save), `<code>cairn forget -site shop -user &#39;it&#39;\&#39;&#39;s /&#39;</code>`)
+	mustHave(t, screenOn(t, m, "/people/p9?range=7d", save), "<code>cairn forget -site shop -anonymous p9</code>")
 	for _, change := range []func(*Viewer){func(*Viewer) {}, func(v *Viewer) { v.Save, v.Share = true, &Share{People: true, Base: "/dashboard/s/token"} }} {
 		if body := screenOn(t, m, "/people/ann@example.com?range=7d", change); strings.Contains(body, "Forget this person") {
 			t.Error("who may only look is told how to forget somebody")

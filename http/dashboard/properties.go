@@ -54,7 +54,19 @@ func (p *page) propertyList(q *asked, full bool) (body, *failure) {
 		v.All, v.AllText = p.href(p.state.anew().with("_full", "properties")), textAll+v.Count
 	}
 	if len(v.Rows) == 0 && search == "" {
-		return body{Empty: &emptyView{Text: textNothing}}, nil
+		return body{Empty: &emptyView{Text: p.noProperties()}}, nil
 	}
+	v.Note = textPropertiesOf
 	return body{Table: v}, nil
+}
+
+// noProperties says why there are none.
+func (p *page) noProperties() string {
+	switch {
+	case p.viewer.Share != nil && !p.viewer.Share.People:
+		return textSharedNone
+	case p.info.Events == 0 && p.info.Name != "":
+		return textNoEvents
+	}
+	return textNoProperties
 }

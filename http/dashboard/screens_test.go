@@ -294,7 +294,7 @@ func TestSources(t *testing.T) {
 func TestFiltersAreEdited(t *testing.T) {
 	m := madeOverview(plainName)
 	body := screenOn(t, m, "?range=7d&country%21=DE&country%21=F%22R&_edit=country%21")
-	mustHave(t, body, `id="filter" open`, `<option value="visit.country" selected>`, `<option value="event" selected>`, `<optgroup label="Property"><option value="prop.plan">plan</option>`, `<option value="not" selected>`, `name="_value" value="DE"`, `name="_value" value="F&#34;R"`, `name="_edit" value="country!"`)
+	mustHave(t, body, `id="filter" open`, `<option value="visit.country" selected>`, `<option value="event" selected>`, `<optgroup label="Property: of each event"><option value="prop.plan">plan</option>`, `<option value="not" selected>`, `name="_value" value="DE"`, `name="_value" value="F&#34;R"`, `name="_edit" value="country!"`)
 	for _, c := range []struct{ form, want string }{
 		{"range=7d&country!=DE&path~=/a*&_edit=country!&_field=country&_op=is&_value=US&_value=", "range=7d&path~=/a*&country=US"},
 		{"range=7d&path~=/a*&_field=visit.source&_op=hasnot&_value=x", "range=7d&path~=/a*&visit.has!=source"},

@@ -50,7 +50,33 @@ func (c *reading) sendCSV(columns []string, n int, row func(dst []byte, i int) [
 func (c *reading) streamCSV(columns []string, next func(dst []byte) ([]byte, error)) {
 	call := c.req.Path[strings.LastIndexByte(c.req.Path, '/')+1:]
 	day := time.UnixMilli(c.query.now).In(location(c.site)).Format(time.DateOnly)
-	c.csv = &csvTable{file: fileName(c.site.Name+"-"+call+"-"+day, "csv"), columns: columns, next: next}
+	c.csv = &csvTable{file: fileName(c.site.Name+"-"+call+c.query.about()+"-"+day, "csv"), columns: columns, next: next}
+}
+
+// fileWordMax is how long a part of the name of a file is, in bytes.
+const fileWordMax = 64
+
+// about is what a table is of, for the name of its file: "-search-by-name". Several tables of one
+// call and day have several names so.
+func (p *params) about() (text string) {
+	words := []string{p.single["of"]}
+	for _, c := range p.where {
+		if c.Field == "type" && c.Op == "" && len(c.Values) == 1 {
+			words = append(words, c.Values[0])
+		}
+	}
+	for i, by := range p.lists["by"] {
+		if i == 0 {
+			words = append(words, "by")
+		}
+		words = append(words, by)
+	}
+	for _, word := range words {
+		if word != "" {
+			text += "-" + shorten(word, fileWordMax)
+		}
+	}
+	return text
 }
 
 // fileName is a text as the name of a file: letters, digits, dots and dashes. kind is its ending.

@@ -316,3 +316,26 @@ func TestRangesOfCalls(t *testing.T) {
 		}
 	}
 }
+
+// The file of a table says which one it is, so that the tables of a screen have names of their own.
+func TestCSVFileNames(t *testing.T) {
+	for target, want := range map[string]string{
+		"visits?range=7d":                                       "visits",
+		"visits?range=7d&by=source&interval=none":               "visits-by-source",
+		"pages?range=7d&of=title":                               "pages-title",
+		"breakdown?range=7d&by=name":                            "breakdown-by-name",
+		"breakdown?range=7d&by=name&type=search":                "breakdown-search-by-name",
+		"breakdown?range=7d&by=name&type!=page&name=x":          "breakdown-by-name",
+		"breakdown?range=7d&by=country&by=prop.a%22%0Ab":        "breakdown-by-country-prop.a__b",
+		"breakdown?range=7d&by=prop." + strings.Repeat("x", 90): "breakdown-by-prop." + strings.Repeat("x", 59),
+	} {
+		res, err := ask(t, nativetest.Full(), "/api/v1/"+target+"&format=csv", nil)
+		if err != nil {
+			t.Errorf("%s: %v", target, err)
+			continue
+		}
+		if got, want := header(res, "Content-Disposition"), `attachment; filename="my_shop_1-`+want+`-2026-11-21.csv"`; got != want {
+			t.Errorf("%s: %s, want %s", target, got, want)
+		}
+	}
+}

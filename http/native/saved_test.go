@@ -188,3 +188,16 @@ func TestSavedEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// Who writes a name in place of a filter is told what to write.
+func TestSavedGoalOfAName(t *testing.T) {
+	for text, want := range map[string]string{"signup": "query: is no filter: write name=signup", "colour=red": "query: colour: no such parameter here"} {
+		err := checkSavedQuery(query.SavedGoal, text)
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+	if err := checkSavedQuery(query.SavedGoal, "name=signup"); err != nil {
+		t.Error(err)
+	}
+}

@@ -121,6 +121,9 @@ func checkSavedQuery(kind query.SavedKind, text string) error {
 		}
 		return nil
 	case query.SavedGoal:
+		if text != "" && !strings.ContainsAny(text, "=&") {
+			return badField("query", "is no filter: write name="+shorten(text, 64))
+		}
 		_, err := filterIn("query", text)
 		return err
 	}

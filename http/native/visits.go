@@ -203,8 +203,20 @@ func (v *visitsWriter) csv(c *reading, by []string, answer *query.VisitsAnswer, 
 				columns = append(columns, name)
 			}
 		}
-		c.sendCSV(append(columns, "partial"), len(v.Steps), func(dst []byte, i int) []byte {
-			return v.appendStep(dst, v.Span, v.Steps[i], answer.AsOf, func(dst []byte) []byte { return step(dst, i) })
+		columns = append(columns, "partial")
+		if v.Compare != nil { // the steps of both ranges are paired by position
+			for _, name := range without(columns, "partial") {
+				columns = append(columns, "was."+name)
+			}
+		}
+		c.sendCSV(columns, len(v.Steps), func(dst []byte, i int) []byte {
+			return v.appendStep(dst, v.Span, v.Steps[i], answer.AsOf, func(dst []byte) []byte {
+				if dst = step(dst, i); i < len(answer.ComparedSteps) {
+					dst = appendTime(append(dst, `,"was":{"time":`...), v.CompareSteps[i])
+					dst = append(v.step(dst, &answer.ComparedSteps[i]), '}')
+				}
+				return dst
+			})
 		})
 		return
 	}
