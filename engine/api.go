@@ -109,6 +109,12 @@ type Stats struct {
 	Merges                                  uint64 // merged runs written
 	MergedEvents                            uint64 // events in them
 	MergeSeconds                            float64
+	Rewrites                                uint64 // runs written again without deleted events
+	RewrittenEvents                         uint64 // events in them, the deleted ones as well
+	RewriteSeconds                          float64
+	ForgetSeconds                           float64                        // time spent finding out which ids to forget
+	HiddenEvents                            uint64                         // deleted events that runs or the log still have
+	Deletions                               map[query.DeletionState]uint64 // by state
 	DedupWindowSeconds                      float64
 	RetentionDays                           uint64 // days that retention_bytes has deleted
 	Retention                               string // why retention deletes nothing; "" = it works

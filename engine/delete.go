@@ -5,8 +5,10 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"cairn/engine/erase"
@@ -85,6 +87,7 @@ func (e *Engine) delete(ctx context.Context, site *query.Site, d query.Deletion)
 	}
 	e.savedChanges.Add(1) // tick copies the record to the spare files
 	t.Hide(all)
+	e.deletionStates.move("", r.State)
 	e.sessionOwners.Clear()
 	e.latestEvents.Clear()
 	e.traitVerdicts.clear()
@@ -182,6 +185,7 @@ func (e *Engine) loadDeletions() error {
 				all.Or(r.Seqs)
 			}
 			e.copyDeletion(s.ID, r)
+			e.deletionStates.move("", r.State)
 			if r.State != query.DeletionDone {
 				s.eraseAt.Store(1)
 			}
@@ -194,4 +198,29 @@ func (e *Engine) loadDeletions() error {
 		}
 	}
 	return nil
+}
+
+// deletionStates counts deletions by state.
+type deletionStates struct {
+	mu     sync.Mutex
+	counts map[query.DeletionState]uint64
+}
+
+// move counts a deletion under another state; "" = it is new.
+func (d *deletionStates) move(from, to query.DeletionState) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.counts == nil {
+		d.counts = make(map[query.DeletionState]uint64)
+	}
+	if from != "" {
+		d.counts[from]--
+	}
+	d.counts[to]++
+}
+
+func (d *deletionStates) snapshot() map[query.DeletionState]uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.counts)
 }

@@ -86,8 +86,9 @@ type Engine struct {
 	retainer *retainer
 	openedAt time.Duration // by Options.Elapsed
 
-	deleting sync.Mutex // held while a deletion is made, or its state changes
-	erased   broadcast  // told when a state changes
+	deleting       sync.Mutex // held while a deletion is made, or its state changes
+	erased         broadcast  // told when a state changes
+	deletionStates deletionStates
 
 	saving       sync.Mutex           // held while a saved thing changes
 	shares       map[[32]byte]shareAt // by the SHA-256 of the token, under saving; nil = not read yet

@@ -8,6 +8,8 @@ package engine
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"cairn/engine/erase"
@@ -30,12 +32,16 @@ type erasure struct {
 	// Rows whose id in this field is still that of a living row, and that were the first to have
 	// it: the id keeps its ordinal, which names the row.
 	user, anonymous, previous *roaring64.Bitmap
+
+	sessions *sessionSearch
 }
 
 const (
-	// forgetNames is how many ids are looked at at once: so long the sequencer is held up for
+	// forgetNames is how many ids are looked at together. They take about 16 MiB.
+	forgetNames = 1 << 16
+	// watchNames is how many ids the sequencer is asked for at once: so long it is held up for
 	// the entries of that many.
-	forgetNames = 4096
+	watchNames = 1 << 12
 	// forgetRounds bounds how often ids are looked at that new events have met meanwhile.
 	forgetRounds = 100
 	// forgetCache is the size of the page cache in which rows with these ids are looked for.
@@ -49,74 +55,41 @@ var errMet = errors.New("new events have the ids that may be forgotten")
 // to keep a name.
 func (m *merger) forget(t *erasure) error {
 	pace := &pacedSink{merger: m, since: time.Now()}
+	t.sessions = newSessionSearch(t.site)
 	for todo := t.rows.Clone(); !todo.IsEmpty(); {
-		more := roaring64.New()
-		names := make(map[string]identity.Name)
-		var ev *event.Event
-		add := func(n identity.Name) { names[n.Key] = n }
-		decide := func() error {
-			err := m.decide(t, names, more, pace)
-			clear(names)
+		if err := t.sessions.of(todo, pace); err != nil {
 			return err
 		}
-		err := eachRow(t.site, todo, func(e *event.Event) error {
-			ev = e
-			identity.NamesIn(t.site.ID, ev, add)
-			if len(names) < forgetNames {
-				return pace.pace()
+		more := roaring64.New()
+		names := make(map[string]identity.Name)
+		add := func(n identity.Name) {
+			if before, known := names[n.Key]; !known || before.Fields != nil && before.Fields[0] != event.FieldUser {
+				names[n.Key] = n // a visitor's name with a user says more
 			}
-			return decide()
-		})
-		if err == nil {
-			err = decide()
 		}
-		if err != nil {
+		for rows := newNameReader(t.site, todo, pace); ; {
+			events, err := rows.read()
+			if err != nil {
+				return err
+			}
+			for i := range events {
+				if identity.NamesIn(t.site.ID, &events[i], add); len(names) >= forgetNames {
+					if err := m.decide(t, names, more, pace); err != nil {
+						return err
+					}
+					clear(names)
+				}
+			}
+			if len(events) == 0 {
+				break
+			}
+		}
+		if err := m.decide(t, names, more, pace); err != nil {
 			return err
 		}
 		todo = more
 	}
 	return nil
-}
-
-// eachRow calls fn with what names the rows at some seqs, ascending. No view is open meanwhile.
-func eachRow(s *siteState, seqs *roaring64.Bitmap, fn func(e *event.Event) error) error {
-	const some = 1024
-	buf := make([]uint64, some)
-	for it := seqs.ManyIterator(); ; {
-		n := it.NextMany(buf)
-		if n == 0 {
-			return nil
-		}
-		var events []*event.Event
-		if err := func() error {
-			v := s.View()
-			defer v.Close()
-			cache := index.NewCache(forgetCache)
-			var p *table.Part
-			var rows *table.RowReader
-			for _, seq := range buf[:n] {
-				if p == nil || seq > p.Last() {
-					if p = v.PartOf(seq); p == nil {
-						continue // the event is lost
-					}
-					rows = table.NewNamesReader(openIn(p, cache))
-				}
-				e, err := rows.Read(int(seq - p.First()))
-				if err != nil {
-					return err
-				}
-				events = append(events, e)
-			}
-			return nil
-		}(); err != nil {
-			return err
-		}
-		for _, e := range events {
-			if err := fn(e); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // openIn opens a part. A run is read through a cache of the caller's.
@@ -130,59 +103,31 @@ func openIn(p *table.Part, cache *index.Cache) index.Part {
 // decide finds out which of the names are in no living row, and removes these from the table of
 // ids. It adds to more the anchors that they leave behind; the rows of the site's deletions
 // include them from then on.
-func (m *merger) decide(t *erasure, names map[string]identity.Name, more *roaring64.Bitmap, pace *pacedSink) error {
+func (m *merger) decide(t *erasure, names map[string]identity.Name, more *roaring64.Bitmap, pace *pacedSink) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.e.inSequencer(func(s *sequencer, _ *pebble.Batch) error { s.ids.Unwatch(); return nil }))
+		}
+	}()
 	for round := 0; len(names) > 0; round++ {
 		if round == forgetRounds {
 			return errMet
 		}
-		keys := make([]string, 0, len(names))
-		for key := range names {
-			keys = append(keys, key)
+		f := &forgetting{erasure: t, pace: pace, anchors: roaring64.New()}
+		if err := f.watch(m.e, names); err != nil {
+			return err
 		}
-		var entries []*identity.Entry
-		err := m.e.inSequencer(func(s *sequencer, _ *pebble.Batch) (err error) {
-			if entries, err = s.ids.Watch(keys); err != nil {
+		if err := f.look(); err != nil {
+			return err
+		}
+		if !f.anchors.IsEmpty() {
+			if err := m.e.alsoDelete(t, f.anchors); err != nil {
 				return err
 			}
-			for _, e := range entries { // what a user was seen with has changed with its rows
-				for i := 0; e != nil && i < len(e.SeenWith); i++ {
-					n := identity.AnonymousName(t.site.ID, e.SeenWith[i])
-					if _, known := names[n.Key]; !known {
-						names[n.Key] = n
-						keys = append(keys, n.Key)
-					}
-				}
-			}
-			if len(keys) > len(entries) {
-				entries, err = s.ids.Watch(keys)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		f := &forgetting{erasure: t, pace: pace, sessions: make(map[uint64]bool)}
-		err = f.look(names, keys, entries)
-		if err == nil && !f.anchors.IsEmpty() {
-			err = m.e.alsoDelete(t, f.anchors)
 			more.Or(f.anchors)
 		}
+		met, err := f.carryOut(m.e)
 		if err != nil {
-			return errors.Join(err, m.e.inSequencer(func(s *sequencer, _ *pebble.Batch) error { s.ids.Unwatch(); return nil }))
-		}
-		var met []string
-		if err := m.e.inSequencer(func(s *sequencer, b *pebble.Batch) (err error) {
-			met, err = s.ids.Forget(b, f.gone, f.left)
-			if len(f.left) > 0 { // they change in memory alone
-				m.e.idsWanted.Store(true)
-			}
-			for _, visit := range f.visits {
-				if err == nil {
-					err = identity.DeleteHeartbeats(b, t.site.ID, visit)
-				}
-			}
-			return err
-		}); err != nil {
 			return err
 		}
 		again := make(map[string]identity.Name, len(met))
@@ -197,10 +142,10 @@ func (m *merger) decide(t *erasure, names map[string]identity.Name, more *roarin
 // forgetting is the look at some names.
 type forgetting struct {
 	*erasure
-	pace     *pacedSink
-	view     *table.View
-	parts    []index.Part // of the view
-	sessions map[uint64]bool
+	pace  *pacedSink
+	names []watchedName
+	view  *table.View
+	ids   idReaders
 
 	gone    []string
 	left    []identity.Left
@@ -208,122 +153,149 @@ type forgetting struct {
 	anchors *roaring64.Bitmap
 }
 
-func (f *forgetting) look(names map[string]identity.Name, keys []string, entries []*identity.Entry) error {
-	f.anchors = roaring64.New()
+// watchedName is a name and what the table of ids has of it.
+type watchedName struct {
+	identity.Name
+	entry *identity.Entry // nil = nothing
+}
+
+// watch asks the sequencer for the entries of the names. It adds the anonymous ids that users were
+// last seen with to names, since that has changed with their rows.
+func (f *forgetting) watch(e *Engine, names map[string]identity.Name) error {
+	keys := slices.Sorted(maps.Keys(names))
+	for len(keys) > 0 {
+		var more []string
+		for some := range slices.Chunk(keys, watchNames) {
+			var entries []*identity.Entry
+			if err := e.inSequencer(func(s *sequencer, _ *pebble.Batch) (err error) {
+				entries, err = s.ids.Watch(some)
+				return err
+			}); err != nil {
+				return err
+			}
+			for i, key := range some {
+				f.names = append(f.names, watchedName{names[key], entries[i]})
+				for k := 0; entries[i] != nil && k < len(entries[i].SeenWith); k++ {
+					n := identity.AnonymousName(f.site.ID, entries[i].SeenWith[k])
+					if _, known := names[n.Key]; !known {
+						names[n.Key] = n
+						more = append(more, n.Key)
+					}
+				}
+			}
+			if err := f.pace.pace(); err != nil {
+				return err
+			}
+		}
+		slices.Sort(more)
+		keys = more
+	}
+	return nil
+}
+
+// carryOut removes what is gone. It returns the keys of names that new events have met.
+func (f *forgetting) carryOut(e *Engine) (met []string, err error) {
+	for len(f.gone)+len(f.left)+len(f.visits) > 0 {
+		gone, left, visits := min(len(f.gone), watchNames), min(len(f.left), watchNames), min(len(f.visits), watchNames)
+		if err := e.inSequencer(func(s *sequencer, b *pebble.Batch) error {
+			some, err := s.ids.Forget(b, f.gone[:gone], f.left[:left])
+			if left > 0 { // they change in memory alone
+				e.idsWanted.Store(true)
+			}
+			met = append(met, some...)
+			for _, visit := range f.visits[:visits] {
+				if err == nil {
+					err = identity.DeleteHeartbeats(b, f.site.ID, visit)
+				}
+			}
+			return err
+		}); err != nil {
+			return nil, err
+		}
+		f.gone, f.left, f.visits = f.gone[gone:], f.left[left:], f.visits[visits:]
+		if err := f.pace.pace(); err != nil {
+			return nil, err
+		}
+	}
+	return met, e.inSequencer(func(s *sequencer, _ *pebble.Batch) error { s.ids.Unwatch(); return nil })
+}
+
+func (f *forgetting) look() error {
 	f.view = f.site.View()
 	defer f.view.Close()
-	cache := index.NewCache(forgetCache)
-	for i := range f.view.Parts {
-		f.parts = append(f.parts, openIn(&f.view.Parts[i], cache))
+	f.ids = idReaders{view: f.view, cache: index.NewCache(forgetCache)}
+	if err := f.sessions.extend(f.view, f.pace); err != nil {
+		return err
 	}
-	for i, key := range keys {
+	l := newLiving(len(f.names))
+	for i := range f.names {
+		n := &f.names[i]
+		if n.entry == nil {
+			continue
+		}
+		if n.Ord != 0 {
+			if n.IsVisit() && f.sessions.lives(n.Ord) {
+				l.wantVisit(n.Ord)
+			}
+			continue
+		}
+		l.want(i, &n.Name)
+		if n.IsPerson() {
+			for _, ord := range slices.Concat(n.entry.Sessions, n.entry.Named) {
+				if f.sessions.lost(ord) && f.sessions.lives(ord) {
+					l.wantSession(i, &n.Name, ord)
+				}
+			}
+			for _, id := range n.entry.SeenWith {
+				l.wantSeen(i, &n.Name, id)
+			}
+		}
+	}
+	if err := l.look(f.view, f.pace); err != nil {
+		return err
+	}
+	for i := range f.names {
 		if err := f.pace.pace(); err != nil {
 			return err
 		}
-		n, e := names[key], entries[i]
-		if e == nil && (n.Ord == 0 || f.rows.Contains(n.Ord) || !f.view.Blank(n.Ord)) {
-			continue // no such id, nor an anchor of the session
-		}
-		alive, err := f.alive(&n)
-		if err != nil {
+		if err := f.judge(l, i); err != nil {
 			return err
-		}
-		first := n.Ord
-		if e != nil {
-			first = e.Ord
-		}
-		switch {
-		case alive && e != nil:
-			if err := f.stays(&n, e); err != nil {
-				return err
-			}
-		case !alive:
-			if !f.rows.Contains(first) && f.view.Blank(first) {
-				f.anchors.Add(first)
-			}
-			if e != nil {
-				f.gone = append(f.gone, key)
-				if n.IsVisit() {
-					f.visits = append(f.visits, n.Ord)
-				}
-			}
 		}
 	}
 	return nil
 }
 
-// alive reports whether a living row has a name.
-func (f *forgetting) alive(n *identity.Name) (bool, error) {
-	if n.Ord != 0 && len(n.Fields) == 0 {
-		if alive, known := f.sessions[n.Ord]; known {
-			return alive, nil
+// judge decides about one name.
+func (f *forgetting) judge(l *living, i int) error {
+	n := &f.names[i]
+	first, alive := n.Ord, false
+	switch {
+	case n.entry == nil && n.Ord == 0:
+		return nil
+	case n.Ord != 0:
+		alive = f.sessions.lives(n.Ord)
+	default:
+		alive = l.names[i]
+	}
+	if n.entry != nil {
+		first = n.entry.Ord
+	}
+	if alive {
+		if n.entry == nil {
+			return nil
+		}
+		return f.stays(l, i)
+	}
+	if !f.rows.Contains(first) && f.view.Blank(first) {
+		f.anchors.Add(first)
+	}
+	if n.entry != nil {
+		f.gone = append(f.gone, n.Key)
+		if n.IsVisit() {
+			f.visits = append(f.visits, n.Ord)
 		}
 	}
-	clauses, ranges := clausesOf(n)
-	alive, err := f.some(n.Ord, clauses, ranges, nil)
-	if n.Ord != 0 && len(n.Fields) == 0 {
-		f.sessions[n.Ord] = alive
-	}
-	return alive, err
-}
-
-// clausesOf is what a living row satisfies that has a name.
-func clausesOf(n *identity.Name) (clauses []index.Clause, ranges []index.Range) {
-	is := func(field, text string) {
-		if text != "" {
-			clauses = append(clauses, index.Clause{Any: []index.Alt{{Field: field, Terms: []string{text}}}})
-		}
-	}
-	if len(n.Fields) > 0 {
-		var any []index.Alt
-		for _, field := range n.Fields {
-			any = append(any, index.Alt{Field: field, Terms: []string{n.ID}})
-			if field[:1] == event.PrefixExtra { // it may have no column of its own
-				any = append(any, index.Alt{Field: event.PrefixExtra, Path: field[1:], Terms: []string{n.ID}})
-			}
-		}
-		clauses = append(clauses, index.Clause{Any: any})
-	}
-	is(event.FieldDialect, string(n.Dialect))
-	is(event.FieldSession, n.Session)
-	is(event.FieldType, string(n.Type))
-	if n.Ord != 0 {
-		ranges = append(ranges, inSession(n.Ord))
-	}
-	return clauses, ranges
-}
-
-func inSession(ord uint64) index.Range {
-	return index.Range{Col: event.IntSession, From: int64(ord), To: int64(ord) + 1}
-}
-
-// some reports whether a living row from a seq on satisfies clauses and ranges. It calls each
-// with all such rows; nil = it ends with the first.
-func (f *forgetting) some(from uint64, clauses []index.Clause, ranges []index.Range, each func(p index.Part, row int) error) (found bool, err error) {
-	for k := range f.parts {
-		i := k // oldest first, for each
-		if each == nil {
-			i = len(f.parts) - 1 - k
-		}
-		p := f.parts[i]
-		if f.view.Parts[i].Last() < from {
-			continue
-		}
-		index.NewMatcher(p, clauses, ranges, f.view.Parts[i].Hidden()).Ascend(0, func(row int) bool {
-			if found = true; each == nil {
-				return false
-			}
-			err = each(p, row)
-			return err == nil
-		})
-		if err == nil {
-			err = p.Err()
-		}
-		if err != nil || found && each == nil {
-			return found, err
-		}
-	}
-	return found, nil
+	return nil
 }
 
 // visitRows is how many rows of a visit are read to take from it what is gone. A visit with more
@@ -331,53 +303,42 @@ func (f *forgetting) some(from uint64, clauses []index.Clause, ranges []index.Ra
 const visitRows = 1000
 
 // stays notes what an id keeps of which living rows are left.
-func (f *forgetting) stays(n *identity.Name, e *identity.Entry) error {
+func (f *forgetting) stays(l *living, i int) error {
+	n := &f.names[i]
 	left := identity.Left{Key: n.Key}
-	clauses, ranges := clausesOf(n)
 	switch {
 	case n.IsPerson():
 		left.Sessions, left.SeenWith = make(map[uint64]bool), make(map[string]bool)
-		for _, ord := range e.Sessions {
-			with, err := f.some(ord, clauses, []index.Range{inSession(ord)}, nil)
-			if err != nil {
-				return err
-			}
-			left.Sessions[ord] = with
+		for _, ord := range slices.Concat(n.entry.Sessions, n.entry.Named) { // in one without a deleted row nothing has changed
+			left.Sessions[ord] = !f.sessions.lost(ord) || l.joined[idSession{uint32(i), ord}]
 		}
-		for _, id := range e.SeenWith {
-			with, err := f.some(0, append(clauses[:1:1], index.Clause{Any: []index.Alt{{Field: event.FieldAnonymous, Terms: []string{id}}}}), nil, nil)
-			if err != nil {
-				return err
-			}
-			left.SeenWith[id] = with
+		for _, id := range n.entry.SeenWith {
+			left.SeenWith[id] = l.seenAt(i, id)
 		}
-		if f.rows.Contains(e.Ord) {
-			if err := f.names(n, e.Ord); err != nil {
+		if f.rows.Contains(n.entry.Ord) {
+			if err := f.anchor(&n.Name, n.entry.Ord); err != nil {
 				return err
 			}
 		}
 	case n.IsVisit():
-		if _, err := f.some(n.Ord, clauses, ranges, func(p index.Part, row int) error {
-			if len(left.Rows) > visitRows {
-				return nil
+		if rows := l.visits[n.Ord]; len(rows) <= visitRows {
+			slices.Sort(rows)
+			for _, seq := range rows {
+				ev, err := f.view.Event(seq)
+				if err != nil {
+					return err
+				}
+				left.Rows = append(left.Rows, ev)
 			}
-			ev, err := table.NewRowReader(p).Read(row)
-			left.Rows = append(left.Rows, ev)
-			return err
-		}); err != nil {
-			return err
-		}
-		if len(left.Rows) > visitRows {
-			left.Rows = nil
 		}
 	}
 	f.left = append(f.left, left)
 	return nil
 }
 
-// names notes that the deleted row at seq names the person with an id.
-func (f *forgetting) names(n *identity.Name, seq uint64) error {
-	e, err := f.view.IDs(seq)
+// anchor notes that the deleted row at seq names the person with an id.
+func (f *forgetting) anchor(n *identity.Name, seq uint64) error {
+	e, err := f.ids.read(seq)
 	if e == nil || err != nil {
 		return err
 	}

@@ -198,7 +198,7 @@ type counters struct {
 	sealNanos                            atomic.Int64
 	merges, mergedEvents                 atomic.Uint64
 	rewrites, rewrittenEvents            atomic.Uint64 // because of deletions
-	rewriteNanos                         atomic.Int64
+	rewriteNanos, forgetNanos            atomic.Int64
 	mergeNanos                           atomic.Int64
 	retentionDays                        atomic.Uint64
 	commit, sync, group                  *Histogram

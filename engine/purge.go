@@ -162,7 +162,10 @@ func (m *merger) makeBlanks(s *siteState, records []*erase.Record) (done bool, e
 	if last := t.rows.Maximum(); last > s.SealedTo() {
 		return false, m.e.run(&job{seal: s, sealTo: last}) // the sealer then enqueues the site
 	}
-	if err := m.forget(t); err != nil {
+	start := time.Now()
+	err = m.forget(t)
+	m.e.stats.forgetNanos.Add(time.Since(start).Nanoseconds())
+	if err != nil {
 		return false, err
 	}
 	if err := m.rewrite(t); err != nil {
@@ -194,6 +197,7 @@ func (e *Engine) setState(s *siteState, records []*erase.Record, state query.Del
 	}
 	e.savedChanges.Add(1) // tick copies the records to the spare files
 	for _, r := range records {
+		e.deletionStates.move(r.State, state)
 		r.State = state
 	}
 	e.erased.tell()

@@ -54,50 +54,12 @@ func seqsIn(seqs *roaring64.Bitmap, first, last uint64) *roaring64.Bitmap {
 
 // livingSessions returns those rows of t that began a session in which a row is left.
 func (m *merger) livingSessions(t *erasure) (*roaring64.Bitmap, error) {
-	sessions := roaring64.New()
-	pace := &pacedSink{merger: m, since: time.Now()}
 	v := t.site.View()
 	defer v.Close()
-	cache := index.NewCache(mergeCache)
-	first, last := int64(t.rows.Minimum()), int64(t.rows.Maximum())
-	buf := make([]int64, index.PageRows)
-	for i := range v.Parts {
-		p := &v.Parts[i]
-		if p.Last() < uint64(first) {
-			continue
-		}
-		part := openIn(p, cache)
-		ints := part.Ints(event.IntSession)
-		for page := 0; page*index.PageRows < part.Len(); page++ {
-			if err := pace.pace(); err != nil {
-				return nil, err
-			}
-			before := int64(0)
-			for k, ord := range ints.Page(page, buf) {
-				if ord == before || ord < first || ord > last || !t.rows.Contains(uint64(ord)) {
-					continue
-				}
-				if row := page*index.PageRows + k; gone(p, part, row) {
-					continue
-				}
-				before = ord
-				sessions.Add(uint64(ord))
-			}
-		}
-		if err := part.Err(); err != nil {
-			return nil, err
-		}
+	if err := t.sessions.extend(v, &pacedSink{merger: m, since: time.Now()}); err != nil {
+		return nil, err
 	}
-	return sessions, nil
-}
-
-// gone reports whether a row is hidden or a blank.
-func gone(p *table.Part, part index.Part, row int) bool {
-	if h := p.Hidden(); h != nil && h.Has(row) {
-		return true
-	}
-	col := part.Column(index.FieldGone)
-	return col != nil && col.Codes().At(row) != 0
+	return roaring64.And(t.sessions.living, t.rows), nil
 }
 
 // thin rewrites one run. Its rows of t become blanks, and what is left of those that are blanks

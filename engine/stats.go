@@ -77,6 +77,11 @@ func (e *Engine) Stats() Stats {
 		Retention:          e.retentionTrouble(),
 		MergedEvents:       e.stats.mergedEvents.Load(),
 		MergeSeconds:       float64(e.stats.mergeNanos.Load()) / 1e9,
+		Rewrites:           e.stats.rewrites.Load(),
+		RewrittenEvents:    e.stats.rewrittenEvents.Load(),
+		RewriteSeconds:     float64(e.stats.rewriteNanos.Load()) / 1e9,
+		ForgetSeconds:      float64(e.stats.forgetNanos.Load()) / 1e9,
+		Deletions:          e.deletionStates.snapshot(),
 		DedupWindowSeconds: e.opts.Dedup.Seconds(),
 		DiskFreeBytes:      e.disk.Free(),
 		DiskReserveBytes:   e.disk.Reserve(),
@@ -87,6 +92,9 @@ func (e *Engine) Stats() Stats {
 	e.stats.mu.Unlock()
 	for _, site := range e.allSites() {
 		s.Runs += int64(site.RunCount())
+		if hidden := site.Hidden(); hidden != nil {
+			s.HiddenEvents += hidden.GetCardinality()
+		}
 	}
 	if e.failure() == nil { // after a failure Pebble may be stuck in its fatal error
 		s.Pebble = pebbleMetrics(e.db.Metrics())

@@ -12,6 +12,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // This file counts, and is the only one that writes Prometheus text (version 0.0.4).
@@ -225,6 +226,15 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	p.put("cairn_merges_total", "counter", "Runs made by merging other runs.", float64(st.Merges))
 	p.put("cairn_merged_events_total", "counter", "Events written again by merges.", float64(st.MergedEvents))
 	p.put("cairn_merge_seconds_total", "counter", "Time spent merging, including pauses.", st.MergeSeconds)
+	p.put("cairn_rewrites_total", "counter", "Runs written again without deleted events.", float64(st.Rewrites))
+	p.put("cairn_rewritten_events_total", "counter", "Events in these runs.", float64(st.RewrittenEvents))
+	p.put("cairn_rewrite_seconds_total", "counter", "Time spent on writing them, including pauses.", st.RewriteSeconds)
+	p.put("cairn_forget_seconds_total", "counter", "Time spent on ids of deleted events, including pauses.", st.ForgetSeconds)
+	p.put("cairn_hidden_events", "gauge", "Deleted events that wait to be removed from the disk.", float64(st.HiddenEvents))
+	p.head("cairn_deletions", "gauge", "Deletions by how far they have come: hidden from reads, rewritten without the events, forgotten ids, done.")
+	for _, state := range query.DeletionStates {
+		p.value("cairn_deletions", float64(st.Deletions[state]), "state", string(state))
+	}
 	p.put("cairn_dedup_window_seconds", "gauge", "How long message ids are remembered.", st.DedupWindowSeconds)
 	p.put("cairn_disk_free_bytes", "gauge", "Free disk space for the store.", float64(st.DiskFreeBytes))
 	p.put("cairn_disk_reserve_bytes", "gauge", "Writes are refused when less disk space than this is free.", float64(st.DiskReserveBytes))

@@ -101,18 +101,29 @@ func IsPersonKey(key string) bool { kind := key[5]; return kind == KindUser || k
 // IsVisit reports whether the key of a Name is that of a visit.
 func (n *Name) IsVisit() bool { return n.Key[5] == kindVisit }
 
+// Visitor is the id of a visitor if the key of a Name is that of one, else "".
+func (n *Name) Visitor() string {
+	if n.Key[5] != kindVisitor {
+		return ""
+	}
+	return n.Key[6:]
+}
+
 // Entry is what the table has under a key.
 type Entry struct {
 	Ord      uint64
 	Sessions []uint64 // of a person's id, the ordinals of the sessions that its next event may go on with
+	Named    []uint64 // of an anonymous id, the ordinals of the named sessions that a user's next event may join
 	SeenWith []string // of a user, the anonymous ids that it was last seen with
 	VisitID  string   // of a visit, the id of its session
 }
 
-// Watch tells the table that ids are in question. It returns the entry of each, nil for those
-// that the table does not have.
+// Watch tells the table that ids are in question, besides those that are already. It returns the
+// entry of each, nil for those that the table does not have.
 func (t *IDs) Watch(keys []string) (entries []*Entry, err error) {
-	t.watched = nil
+	watched := t.watched
+	t.watched = nil // what Watch itself reads meets nothing
+	defer func() { t.watched = watched }()
 	for _, key := range keys {
 		t.key = append(t.key[:0], key...)
 		k, err := t.find()
@@ -121,9 +132,13 @@ func (t *IDs) Watch(keys []string) (entries []*Entry, err error) {
 		}
 		entries = append(entries, k.entry(key))
 	}
-	t.watched = make(map[string]bool, len(keys))
+	if watched == nil {
+		watched = make(map[string]bool, len(keys))
+	}
 	for _, key := range keys {
-		t.watched[key] = false
+		if _, known := watched[key]; !known {
+			watched[key] = false
+		}
 	}
 	return entries, nil
 }
@@ -143,6 +158,9 @@ func (k *idEntry) entry(key string) *Entry {
 		for _, s := range k.ties.seenWith {
 			e.SeenWith = append(e.SeenWith, s.anonymous)
 		}
+		for _, n := range k.ties.named {
+			e.Named = append(e.Named, n.ord)
+		}
 	}
 	if k.visit != nil {
 		e.VisitID = k.visit.id
@@ -159,7 +177,7 @@ func ParseEntry(key string, value []byte) (*Entry, error) {
 	return k.entry(key), nil
 }
 
-// Unwatch ends what Watch has begun, and changes nothing.
+// Unwatch ends what Watch has begun.
 func (t *IDs) Unwatch() { t.watched = nil }
 
 // meet notes that an event needs the entry under t.key.
@@ -177,28 +195,36 @@ type Left struct {
 	Rows     []*event.Event  // of a visit: the rows that are left; nil = it stays as it is
 }
 
-// Forget ends what Watch has begun. It adds to w the deletion of the ids in gone, and takes from
-// those in left what no row says any more. Ids that an event has met since Watch stay as they are,
-// and are returned. The caller lets Flush write to w as well, and nobody else may have written
-// entries since.
+// Forget adds to w the deletion of some watched ids, those in gone, and takes from those in left
+// what no row says any more. Ids that an event has met since Watch stay as they are, and are
+// returned. None of them is watched any more. The caller lets Flush write to w as well, and nobody
+// else may have written entries since.
 func (t *IDs) Forget(w *pebble.Batch, gone []string, left []Left) (met []string, err error) {
 	watched := t.watched
-	t.watched = nil
-	for _, key := range gone {
-		if watched[key] {
+	t.watched = nil // what Forget itself reads meets nothing
+	defer func() { t.watched = watched }()
+	stays := func(key string) bool {
+		is := watched[key]
+		if delete(watched, key); is {
 			met = append(met, key)
+		}
+		return is
+	}
+	for _, key := range gone {
+		if stays(key) {
 			continue
 		}
 		if k := t.hot[key]; k != nil {
 			t.remove(k)
 		}
+		t.pack.drop(key)
 		if err := w.Delete([]byte(key), nil); err != nil {
 			return nil, err
 		}
 	}
+	t.changed = slices.DeleteFunc(t.changed, func(k *idEntry) bool { return !k.dirty })
 	for i := range left {
-		if watched[left[i].Key] {
-			met = append(met, left[i].Key)
+		if stays(left[i].Key) {
 			continue
 		}
 		t.key = append(t.key[:0], left[i].Key...)
@@ -211,20 +237,19 @@ func (t *IDs) Forget(w *pebble.Batch, gone []string, left []Left) (met []string,
 			t.change(k)
 		}
 	}
-	t.pack = newIDPack(2 * t.pack.max) // it may have what is gone
 	for _, k := range t.hot {
-		k.recent = nil
+		k.recent = nil // it may be gone
 	}
 	return met, nil
 }
 
-// remove takes an entry out of memory.
+// remove takes an entry out of memory. The caller takes those that are not dirty out of changed.
 func (t *IDs) remove(k *idEntry) {
 	delete(t.hot, k.key)
 	t.bytes -= k.bytes
 	if k.dirty {
 		t.dirty -= k.bytes
-		t.changed = slices.DeleteFunc(t.changed, func(c *idEntry) bool { return c == k })
+		k.dirty = false
 	}
 }
 

@@ -84,6 +84,13 @@ func (p *idPack) get(key []byte) []byte {
 	return nil
 }
 
+// drop lets the pack forget an entry.
+func (p *idPack) drop(key string) {
+	hash := maphash.String(p.seed, key)
+	delete(p.new.at, hash)
+	delete(p.old.at, hash)
+}
+
 // Most ids are UUIDs or 32 hexadecimal digits, which have a cell of shortCell bytes.
 const (
 	asIs      = 0 // the text follows

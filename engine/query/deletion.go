@@ -37,6 +37,9 @@ const (
 	DeletionDone      DeletionState = "done"      // no file has them
 )
 
+// DeletionStates is all states, in their order.
+var DeletionStates = []DeletionState{DeletionHidden, DeletionRewritten, DeletionForgotten, DeletionDone}
+
 // Receipt says what a deletion has done. Times are Unix milliseconds.
 type Receipt struct {
 	ID        uint64 // of the site's deletions, from 1; 0 = none, because nothing was to be deleted
