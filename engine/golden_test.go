@@ -21,9 +21,12 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/check"
+	"cairn/engine/erase"
 	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/store"
+	"cairn/engine/table"
+	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -35,7 +38,7 @@ var (
 )
 
 const (
-	goldenVersion = 3         // the newest
+	goldenVersion = 4         // the newest
 	goldenMost    = 256 << 10 // greatest size of a store, in bytes
 	goldenNames   = 5         // cap on names of a day: some events exceed it
 )
@@ -78,6 +81,9 @@ func golden(t *testing.T, version int) {
 	fs := store.mem(t)
 	if version >= 3 {
 		hasNamedSessions(t, fs)
+	}
+	if version >= 4 {
+		hasDeletions(t, fs)
 	}
 	report, err := check.Store(ctx, fs, "data")
 	if err != nil || len(report.Problems) > 0 || report.Runs < 4 || report.Unsealed < 20 || report.Sites != 4 {
@@ -138,6 +144,81 @@ func golden(t *testing.T, version int) {
 	}
 	if after, err := check.Store(ctx, fs, "data"); err != nil || len(after.Problems) > 0 || after.Events <= report.Events || after.Events-after.Unsealed <= report.Events-report.Unsealed {
 		t.Errorf("check after more events: %+v, %v", after, err)
+	}
+}
+
+// hasDeletions checks that the store has deletions that are done and one whose rows are hidden, and
+// blanks of which some keep names: also that of an imported session.
+func hasDeletions(t *testing.T, fs *vfs.MemFS) {
+	t.Helper()
+	db, err := store.OpenPebble("data/store", store.ReadOnlyOptions(fs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	states := map[query.DeletionState]int{}
+	for site := range uint32(3) {
+		if err := erase.Each(db, site, func(r *erase.Record) error {
+			states[r.State]++
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if states[query.DeletionDone] < 3 || states[query.DeletionHidden] != 1 {
+		t.Errorf("deletions by state: %v", states)
+	}
+	kept := map[string]int{}
+	if err := index.Descriptors(db, func(d index.Descriptor) error {
+		part := index.NewRun(d, db, index.NewCache(1<<20), table.Format).Part()
+		blanks := part.Column(index.FieldGone)
+		for row := 0; blanks != nil && row < part.Len(); row++ {
+			if blanks.Codes().At(row) == 0 {
+				continue
+			}
+			kept["blanks"]++
+			for _, field := range []string{event.FieldUser, event.FieldSession, event.FieldSessionOf, event.FieldMessageID, event.FieldName} {
+				if col := part.Column(field); col != nil && col.Codes().At(row) != 0 {
+					kept[field]++
+				}
+			}
+		}
+		return part.Err()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"blanks", event.FieldUser, event.FieldSession, event.FieldSessionOf, event.FieldMessageID} {
+		if kept[what] == 0 {
+			t.Errorf("no blank has %q: %v", what, kept)
+		}
+	}
+	if kept[event.FieldName] > 0 {
+		t.Errorf("%d blanks have a name", kept[event.FieldName])
+	}
+}
+
+// goldenDeletions deletes what the golden store is without, after a life.
+func goldenDeletions(t *testing.T, e *engine.Engine, sites []*engine.Site, life int, now time.Time) {
+	t.Helper()
+	all := map[int][]query.Deletion{
+		1: {
+			{Kind: query.DeleteFilter, Where: []query.Cond{{Field: "dialect", Values: []string{"opentracker"}}}}, // keeps message ids
+			{Kind: query.DeleteFilter, To: now.Add(-time.Hour).UnixMilli(), Where: []query.Cond{{Field: "dialect", Values: []string{"native"}}}, Now: true},
+			{Kind: query.DeleteFilter, Where: []query.Cond{{Field: "name", Values: []string{"old page"}}}},
+			{Kind: query.DeletePerson, Where: []query.Cond{{Field: "user", Values: []string{"u1"}}}, Now: true},
+		},
+		2: {{Kind: query.DeleteFilter, Where: []query.Cond{{Field: "dialect", Values: []string{"segment"}}}}},
+	}[life]
+	for _, d := range all {
+		r, err := e.Delete(t.Context(), &sites[0].Site, d)
+		if err != nil {
+			t.Fatalf("life %d: %+v: %v", life, d, err)
+		}
+		if d.Now {
+			if _, err := e.WaitPurged(t.Context(), &sites[0].Site, r.ID); err != nil { // with all before it
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
@@ -331,6 +412,15 @@ func writeGoldenStore(t *testing.T) {
 			store(wide, &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "names", Properties: event.Object{{Key: fmt.Sprintf("name-%d-%d", life, n), Value: event.Num("1")}}}})
 		}
 		store(wide, &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "few", Properties: event.Object{{Key: "v", Value: event.Str([]string{"00a", "7ps", "zzz"}[life])}}}})
+		if life == 1 { // an imported session: a page, and what came after it
+			of := strings.Repeat("5a", 16)
+			at := g.clock.now().Add(-48 * time.Hour).UnixMilli()
+			for n, kind := range []event.Type{event.Page, event.Track, event.Track} {
+				store(options.Sites()[0], &event.Record{Import: new(event.Import), Event: event.Event{Dialect: event.Segment, Type: kind, Name: "old " + string(kind), User: "imported", Session: "import",
+					Imported: true, SessionOf: of, SessionSent: true, Time: at + int64(n)*1000, Received: at + int64(n)*1000, MessageID: fmt.Sprintf("import-%d", n)}})
+			}
+		}
+		goldenDeletions(t, e, options.Sites(), life, g.clock.now())
 		// Three of four runs of a site are merged.
 		quiet := func() bool { return e.Stats().HotEvents < 4*60 && e.Stats().Merges >= 2*uint64(life/2) }
 		for tries := 0; !quiet() && tries < 1000; tries++ {

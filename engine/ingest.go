@@ -199,6 +199,7 @@ type counters struct {
 	merges, mergedEvents                 atomic.Uint64
 	rewrites, rewrittenEvents            atomic.Uint64 // because of deletions
 	rewriteNanos, forgetNanos            atomic.Int64
+	jobs                                 atomic.Uint64 // commits that had no event, see job
 	mergeNanos                           atomic.Int64
 	retentionDays                        atomic.Uint64
 	commit, sync, group                  *Histogram

@@ -49,6 +49,7 @@ func (s *sequencer) work(j *job) {
 		}
 	}
 	g.seal, g.sealTo = j.seal, j.sealTo
+	s.e.stats.jobs.Add(1)
 	s.commit(g)
 	s.drain()
 	if err == nil {

@@ -480,7 +480,8 @@ func (s *pacedSink) pace() error {
 		if err := s.merger.mayGoOn(); err != nil {
 			return err
 		}
-		if commits := s.merger.e.stats.commits.Load(); commits != s.commits {
+		stats := &s.merger.e.stats
+		if commits := stats.commits.Load() - stats.jobs.Load(); commits != s.commits {
 			s.commits = commits
 			time.Sleep(min(worked, 10*mergeSlice))
 		}

@@ -1,4 +1,4 @@
-// Benchmarks of thinning: one operation is one row.
+// Benchmarks of thinning, beside a merge of the same run: one operation is one row.
 //
 //	go test ./index -run '^$' -bench Thin
 
@@ -33,6 +33,14 @@ func BenchmarkThin(b *testing.B) {
 		b.Fatal(err)
 	}
 	run := NewRun(Descriptor{Site: 1, First: 1, Rows: rows, Run: 100, Keys: sum.Keys, Sum: sum.Sum()}, db, NewCache(1<<20), testFormat)
+	b.Run("merge", func(b *testing.B) { // what thinning is compared with
+		b.ReportAllocs()
+		for n := 0; n < b.N; n += rows {
+			if err := Merge(sinkFunc(func(k, v []byte) error { return nil }), 200, []*Run{run}, 6, "id"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	for _, every := range []int{1000, 2, 1} {
 		b.Run(fmt.Sprintf("every=%d", every), func(b *testing.B) {
 			t := &Thinning{Blank: NewRows(rows), Mark: []byte("st"), Ints: make([]ThinInts, 6)}
