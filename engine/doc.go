@@ -38,10 +38,10 @@
 //	shares.go      which share has a token
 //	saved.go       filters, goals, shares and other things that a site saves
 //	delete.go      deletions: which rows they hide; purge.go how they go on until no file
-//	               has the rows, and purgefiles.go how they leave the files; forget.go removes
-//	               the ids that nobody else has, which forget_rows.go, forget_living.go and
-//	               forget_sessions.go find; roots.go says who still needs a name; rewrite.go
-//	               and rewrite_totals.go make blanks of the rows in runs
+//	               has the rows, and purgefiles.go and purge_manifest.go how they leave the
+//	               files; forget.go removes the ids that nobody else has, which forget_rows.go,
+//	               forget_living.go and forget_sessions.go find; roots.go says who still needs
+//	               a name; rewrite.go and rewrite_totals.go make blanks of the rows in runs
 //	retention.go   deletes what the sites no longer keep; retentionplan.go says so before
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage

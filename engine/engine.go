@@ -87,6 +87,7 @@ type Engine struct {
 	openedAt time.Duration // by Options.Elapsed
 
 	deleting       sync.Mutex // held while a deletion is made, or its state changes
+	noting         sync.Mutex // held while spare files are written
 	erased         broadcast  // told when a state changes
 	deletionStates deletionStates
 
@@ -182,6 +183,8 @@ func (e *Engine) tick() {
 // note writes the spare files of the store: the mark, and with all set those that a new run
 // changes. After an error the old ones are still good, and the next call tries again.
 func (e *Engine) note(all bool) {
+	e.noting.Lock()
+	defer e.noting.Unlock()
 	err := error(nil)
 	if all {
 		err = e.spare.NoteAll(e.db)

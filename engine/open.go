@@ -306,6 +306,11 @@ func (e *Engine) newRun(d index.Descriptor) *index.Run {
 	return index.NewRun(d, db, e.cache, table.Format)
 }
 
+// manifestBytes is from which size on Pebble begins another MANIFEST, when the old one has noted
+// more changes than there are tables. A MANIFEST has the bounds of tables that are gone, and these
+// may be ids of deleted events. See merger.newManifest.
+const manifestBytes = 4 << 10
+
 // pebbleOptions returns Pebble's options. Without cgo Pebble's caches and memtables are on
 // the Go heap. With cgo they are in memory of C, which keeps much of what is freed.
 func (e *Engine) pebbleOptions() *pebble.Options {
@@ -321,6 +326,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		LBaseMaxBytes:               int64(memTable),
 		MaxOpenFiles:                store.OpenFiles().Tables,
 		Cleaner:                     store.Cleaner{},
+		MaxManifestFileSize:         manifestBytes,
 		WALBytesPerSync:             512 << 10,
 		ReadOnly:                    e.opts.ReadOnly,
 		Logger:                      pebbleLogger{e},

@@ -84,7 +84,8 @@ func (m *merger) erase(s *siteState) error {
 		}
 	}
 	if some := state(query.DeletionForgotten); len(some) > 0 {
-		if done, err := m.purge(s); err != nil || !done {
+		now := slices.ContainsFunc(some, func(r *erase.Record) bool { return r.Now })
+		if done, err := m.purge(s, now); err != nil || !done {
 			return err
 		}
 		if err := m.e.setState(s, some, query.DeletionDone); err != nil {
@@ -296,8 +297,9 @@ func (m *merger) forgetLinks(s *siteState, records []*erase.Record) error {
 }
 
 // purge removes from all files what rows and ids that are gone had. It is not done while a view
-// still holds a run that was replaced, or Pebble a file.
-func (m *merger) purge(s *siteState) (done bool, err error) {
+// still holds a run that was replaced, or Pebble a file. With now the bounds of tables that are gone
+// are in no file either.
+func (m *merger) purge(s *siteState, now bool) (done bool, err error) {
 	for _, site := range m.undropped {
 		if site == s.ID {
 			return false, nil
@@ -337,7 +339,10 @@ func (m *merger) purge(s *siteState) (done bool, err error) {
 		}
 	}
 	m.purged, m.swept = m.purged[runs:], true
-	return m.cleaned(logs)
+	if done, err = m.cleaned(logs); done && now {
+		done, err = m.newManifest(ctx, s.ID)
+	}
+	return done, err
 }
 
 // WaitPurged waits until a deletion of a site is done: no file of the store has its events. Its
