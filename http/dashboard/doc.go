@@ -15,7 +15,7 @@
 //	page.go       a screen or one panel of it, headers
 //	ask.go        the questions of a page: each once, a few at a time
 //	query.go      the query of an address: filters, range, what only the page needs
-//	frame.go      what stands around the panels; filters.go filters in words
+//	frame.go      what stands around the panels; filters.go filters in words; kept.go saved filters
 //	range.go      the range of a page, the ranges beside it, its steps of time
 //	panel.go      a panel in each of its states
 //	panel_table.go, panel_chart.go  tables whose rows filter; the chart of a number, the week

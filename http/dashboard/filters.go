@@ -213,7 +213,7 @@ func (p *page) chip(f filter) chipView {
 	case bare == "bot" && end == "" && slices.Equal(f.values, []string{"false"}):
 		c.Field, c.Words, c.Values = "Bots", "are left out", ""
 	case bare == "saved":
-		c.Field, c.Edit = "Saved filter", ""
+		c.Field, c.Edit, c.Values = "Saved filter", "", strings.Join(p.savedNames(f.values), " and ")
 	}
 	return c
 }

@@ -45,6 +45,8 @@ type frameView struct {
 	KeepCompare        []pairView // what that form must send again
 	Operators          []link
 	Zone, AsOf, AsOfAt string
+	Saved              []link // saved filters
+	SavedAs            string // the saved filter that has just these filters; "" = none
 	Save, SaveQuery    string // where the filters are saved, and what; "" = nothing is
 	SaveNext           string
 	Clear              string // address without filters; "" = there are none
@@ -128,13 +130,19 @@ func (p *page) frame() *frameView {
 	keep := p.state.anew().without("_edit")
 	f.KeepAll, f.KeepCompare, f.Keep = keep.inputs(), keep.without("compare").inputs(), keep.without("range", "from", "to").inputs()
 	f.Editing = p.edited()
+	for _, s := range p.savedFilters() {
+		f.Saved = append(f.Saved, link{Text: s.Name, Href: p.savedHereHref(&s), On: slices.Contains(p.state.all("saved"), s.ID)})
+	}
 	f.Fields = p.fieldGroups(f.Editing.Field, p.propertyGroup(p.fields, f.Editing.Field))
 	f.Open = f.Open || p.state.get("range") == "all"
 	if p.viewer.Save && share == nil {
 		if only := p.state.onlyFilters(); len(only) > 0 {
 			f.Save, f.SaveQuery, f.SaveNext = p.d.path("site", p.site.Name, "saved"), only.String(), p.href(p.state)
+			if s := p.savedAs(); s != nil {
+				f.SavedAs = s.Name
+			}
 		}
-		f.Share = f.SetUp + "#saved"
+		f.Share = p.newHref("share", append(p.state.onlyFilters(), p.savedPair()...))
 	}
 	for _, o := range operatorChoices {
 		f.Operators = append(f.Operators, link{Text: o.words, Href: o.name, On: o.name == f.Editing.Operator})

@@ -242,7 +242,7 @@ func (p *page) rowsOf(q *asked) (tableAnswer, *failure) {
 func (p *page) noGoals() *emptyView {
 	e := &emptyView{Text: textNoGoals}
 	if p.viewer.Save && p.viewer.Share == nil {
-		e.Helps = []link{{Text: textMakeGoal, Href: p.screenHref("setup", nil) + "#saved"}}
+		e.Helps = []link{{Text: textMakeGoal, Href: p.newHref("goal", nil)}}
 	}
 	return e
 }

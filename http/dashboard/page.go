@@ -39,11 +39,12 @@ type page struct {
 	locale    *Locale
 	late      context.Context // ends when it waits for no answer any more
 	info      siteInfo
-	heading   string    // what the screen is about
-	goalsRead *[]goal   // nil = not read yet
-	asOf      time.Time // of the oldest answer; zero = none yet
-	status    int       // of the answer; 0 = 200
-	fields    *asked    // which properties the site has; nil = not asked, or not known yet
+	heading   string        // what the screen is about
+	goalsRead *[]goal       // nil = not read yet
+	kept      *[]savedThing // the saved filters; nil = not read yet
+	asOf      time.Time     // of the oldest answer; zero = none yet
+	status    int           // of the answer; 0 = 200
+	fields    *asked        // which properties the site has; nil = not asked, or not known yet
 	out       bytes.Buffer
 }
 

@@ -146,6 +146,6 @@ func TestAllProperties(t *testing.T) {
 func TestOfferOfGoals(t *testing.T) {
 	m := madeOverview(plainName)
 	page := screenOn(t, m, "", func(v *Viewer) { v.Save = true })
-	mustHave(t, page, `<span class="name">Conversions</span><u>Make a goal</u>`, `href="/dashboard/site/shop/setup#saved"`)
+	mustHave(t, page, `<span class="name">Conversions</span><u>Make a goal</u>`, `href="/dashboard/site/shop/setup?_new=goal#new-goal"`)
 	mustNotHave(t, screenOn(t, m, ""), "Make a goal")
 }

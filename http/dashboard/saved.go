@@ -101,6 +101,10 @@ func savedCall(form string, now time.Time) (method, call string, body []byte, er
 		return nil
 	}
 	switch s.Kind {
+	case "goal":
+		if m, ok := readMatcher(parseRaw(form), 0); ok && s.Query == "" {
+			s.Query = m.query()
+		}
 	case "share":
 		s.Scope, s.Filter, s.Expires = optional("scope"), optional("filter"), optional("expires")
 		s.Props, s.Embed = words(formValues(form, "props")), words(formValues(form, "embed"))

@@ -26,6 +26,11 @@ type setUpView struct {
 	Action  string
 	Next    string
 	Filters []link
+
+	New                  string // kind whose form is open
+	Unsaved, UnsavedHref string // that the filters are not saved, and where they are; "" = they are
+	Goal                 matcherView
+	Lists                suggestionsView
 }
 
 // stepView is something to paste.
@@ -57,14 +62,17 @@ func setUp(p *page) [][]*panel {
 		}
 		return body{Arrived: p.arrivedView()}, nil
 	}}
-	saved := &panel{name: "saved", title: "Saved", wide: true, lines: 9, ask: func() *asked { return p.ask("saved", nil) }, view: func(q *asked) (body, *failure) {
+	lists := p.suggest("saved")
+	saved := &panel{name: "saved", title: "Saved", wide: true, lines: 9, decides: p.state.get("_new") != "", ask: func() *asked { return p.ask("saved", nil) }, view: func(q *asked) (body, *failure) {
 		var a struct {
 			Saved []savedThing `json:"saved"`
 		}
 		if f := q.into(&a); f != nil {
 			return body{}, f
 		}
-		return body{Saved: p.savedView(a.Saved)}, nil
+		v := p.savedView(a.Saved)
+		v.Goal, v.Lists = viewMatcher(matcher{kind: kindEvent}, 0, "Reached by", false), lists.lists(p)
+		return body{Saved: v}, nil
 	}}
 	if p.info.First == nil {
 		arrived.every = 5
@@ -169,7 +177,7 @@ func (p *page) ago(text *string) string {
 
 // savedView are the saved things with forms to change them.
 func (p *page) savedView(all []savedThing) *setUpView {
-	v := &setUpView{May: p.viewer.Save && p.viewer.Share == nil, Action: p.d.path("site", p.site.Name, "saved"), Next: p.href(p.state) + "#saved"}
+	v := &setUpView{May: p.viewer.Save && p.viewer.Share == nil, Action: p.d.path("site", p.site.Name, "saved"), Next: p.href(nil) + "#saved"}
 	for _, k := range savedKinds {
 		g := savedGroup{Kind: k.kind, Title: k.title}
 		for _, s := range all {
@@ -183,6 +191,8 @@ func (p *page) savedView(all []savedThing) *setUpView {
 		}
 		v.Saved = append(v.Saved, g)
 	}
+	v.New = p.state.get("_new")
+	p.newShare(v)
 	return v
 }
 

@@ -31,6 +31,7 @@ const (
 	textPropertiesOf = "In alphabetical order, whatever the filters, and perhaps of days near by. Choose one to count it."
 	textNoProperties = "No property is known in these days. Those of new events appear within a minute."
 	textSharedNone   = "This share names no property that events of these days have."
+	textSaveFirst    = "A share shows everything, or what a saved filter lets through. Save this filter first: go back, press “Save”, then “Share”."
 	textNoCurrency   = "no currency"
 	textNoValue      = "(none)"
 	textDirect       = "Direct"

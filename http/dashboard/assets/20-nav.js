@@ -40,8 +40,13 @@
       document.querySelector('header.bar')?.replaceWith(document.adoptNode(bar));
       document.querySelector('main')?.replaceWith(document.adoptNode(main));
       cairn.start(document);
-      if (!samePath) scrollTo(0, 0);
-      if (focus && !samePath) document.getElementById('main')?.focus({preventScroll: true});
+      const at = document.getElementById(new URL(url).hash.slice(1));
+      if (at) at.scrollIntoView({block: 'center'});
+      else if (!samePath) scrollTo(0, 0);
+      /** @type {HTMLElement|null} */
+      const field = at ? at.querySelector('form.sheet :is(select,input:not([type=hidden]))') : null;
+      if (field) field.focus();
+      else if (focus && !samePath) document.getElementById('main')?.focus({preventScroll: true});
     };
     if (document.startViewTransition && !samePath && !matchMedia('(prefers-reduced-motion: reduce)').matches) document.startViewTransition(swap).ready.catch(() => { /* the next page came before it was shown */ });
     else swap();
