@@ -339,3 +339,19 @@ func TestCSVFileNames(t *testing.T) {
 		}
 	}
 }
+
+// A series that is compared has both ranges side by side, paired by position; a step without a pair
+// has empty cells.
+func TestCSVOfComparedSteps(t *testing.T) {
+	got := sheet(t, nativetest.Full(), "/api/v1/visits?from=2026-11-18&to=2026-11-20&compare=2026-11-01..2026-11-02&interval=day&metrics=visits&format=csv")
+	lines := strings.Split(strings.TrimSuffix(got, "\r\n"), "\r\n")
+	if lines[0] != "time,visits,partial,was_time,was_visits" || len(lines) != 4 {
+		t.Fatalf("%q", lines)
+	}
+	if !strings.Contains(lines[2], ",false,2026-11-02T00:00:00.000Z,") || !strings.HasSuffix(lines[3], ",false,,") {
+		t.Errorf("%q", lines)
+	}
+	if got := sheet(t, nativetest.Full(), "/api/v1/visits?from=2026-11-18&to=2026-11-20&interval=day&metrics=visits&format=csv"); !strings.HasPrefix(got, "time,visits,partial\r\n") {
+		t.Errorf("%q", got)
+	}
+}
