@@ -80,7 +80,7 @@ await run(async browser => {
   await fold.click()
   await page.locator('nav.fold a').first().click()
   await page.waitForURL(u => u.pathname === new URL(site).pathname)
-  same(await fold.textContent(), 'Overview', 'the menu of a phone after a click')
+  await page.waitForFunction(() => document.querySelector('nav.fold summary')?.textContent === 'Overview') // the screen follows its address
 
   // Without script.
   const plain = await open(browser, { javaScriptEnabled: false })
