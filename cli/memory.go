@@ -17,7 +17,7 @@ import (
 // memoryLimit is the limit of the runtime for the memory that Go manages. The program's code
 // and what the system keeps for it take some 40 to 50 MiB more.
 //
-// Most of the time the limit is the budget. With little room between the live data and the
+// Most of the time the limit is a little less than the budget. With little room between the live data and the
 // limit, the server would do little else than collect. So while the live data take more than
 // four fifths of the limit, the limit is raised, but not beyond 64 MiB above the budget in all.
 type memoryLimit struct {
@@ -27,10 +27,14 @@ type memoryLimit struct {
 	set        func(bytes int64) // nil = the operator has set a limit, which is kept
 }
 
+// limitSpread is how far the limit may be raised, from half of it below the budget to half of it
+// above.
+const limitSpread = 16 << 20
+
 // newMemoryLimit sets the limit for a budget. It is called before the store is opened.
 func newMemoryLimit(budget int64) *memoryLimit {
 	boundMalloc()
-	m := &memoryLimit{base: budget, most: budget + 16<<20}
+	m := &memoryLimit{base: budget - limitSpread/2, most: budget + limitSpread/2}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		m.set = func(bytes int64) { debug.SetMemoryLimit(bytes) }
 		m.set(m.base)

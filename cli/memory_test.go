@@ -2,17 +2,17 @@ package cli
 
 import "testing"
 
-// The limit follows the live data, between the budget and 16 MiB above it.
+// The limit follows the live data, between 8 MiB below the budget and 8 MiB above it.
 func TestMemoryLimit(t *testing.T) {
 	const mib = 1 << 20
 	var set []int64
 	m := newMemoryLimit(256 * mib)
 	m.set = func(bytes int64) { set = append(set, bytes) }
-	if m.base != 256*mib || m.most != 272*mib {
+	if m.base != 248*mib || m.most != 264*mib {
 		t.Fatalf("a limit of %d to %d MiB", m.base/mib, m.most/mib)
 	}
 	for _, c := range []struct{ live, limit int64 }{
-		{100, 256}, {204, 256}, {208, 260}, {212, 265}, {300, 272}, {2000, 272}, {216, 272}, {200, 256}, {0, 256},
+		{100, 248}, {196, 248}, {204, 255}, {208, 260}, {300, 264}, {2000, 264}, {212, 264}, {190, 248}, {0, 248},
 	} {
 		m.adapt(c.live*mib, 0)
 		if got := m.now.Load() / mib; got != c.limit {
@@ -40,11 +40,11 @@ func TestMemoryLimitOutside(t *testing.T) {
 	m.set = func(int64) {}
 	m.adapt(100*mib, 0)
 	m.adapt(100*mib, 10*mib) // too little to lower the limit
-	if len(m.Troubles()) > 0 || m.now.Load() != 256*mib {
+	if len(m.Troubles()) > 0 || m.now.Load() != 248*mib {
 		t.Errorf("a limit of %d MiB, troubles %q", m.now.Load()/mib, m.Troubles())
 	}
 	for _, c := range []struct{ live, outside, limit, raised int64 }{
-		{100, 4, 252, 0}, {100, 60, 196, 0}, {160, 60, 200, 4}, {240, 60, 220, 24}, {2000, 8, 272, 24}, {2000, 500, 128, 0},
+		{100, 4, 244, 0}, {100, 60, 188, 0}, {160, 60, 200, 12}, {240, 60, 212, 24}, {2000, 8, 264, 24}, {2000, 500, 124, 0},
 	} {
 		m := newMemoryLimit(256 * mib)
 		m.set = func(int64) {}
