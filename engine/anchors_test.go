@@ -149,6 +149,7 @@ func native(anonymous, user, session string) event.Record {
 
 // A person stays in lists when the id is deleted that was first, and another id is left.
 func TestPurgedRootOfAPerson(t *testing.T) {
+	t.Parallel()
 	a := newAnchored(t)
 	described := func(r event.Record) event.Record { // in no session, which would name the person as well
 		r.Event.Type = event.Identify
@@ -183,6 +184,7 @@ func TestPurgedRootOfAPerson(t *testing.T) {
 // A session whose first event is deleted keeps its name and its key; where it came from, its
 // begin and its entry are those of what is left.
 func TestPurgedFirstEventOfASession(t *testing.T) {
+	t.Parallel()
 	a := newAnchored(t)
 	from := func(r event.Record, campaign string) event.Record {
 		r.Event.Context.Set("utm_campaign", event.Str(campaign))
@@ -233,6 +235,7 @@ func TestPurgedFirstEventOfASession(t *testing.T) {
 
 // An imported session keeps the name that it has in the other store as long as it has an event.
 func TestPurgedFirstEventOfAnImportedSession(t *testing.T) {
+	t.Parallel()
 	a := newAnchored(t)
 	of := func(session byte, minute int) {
 		t.Helper()

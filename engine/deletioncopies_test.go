@@ -84,6 +84,7 @@ func (c *copied) close(e *engine.Engine) {
 // row of another life of the store has a seq of a deleted one, and the deletions of another store
 // count for nothing.
 func TestRestoreAppliesDeletions(t *testing.T) {
+	t.Parallel()
 	c := &copied{T: t, fs: vfs.NewMem(), site: &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}}
 	if err := c.fs.MkdirAll("snaps", 0o755); err != nil {
 		t.Fatal(err)
@@ -181,6 +182,7 @@ func TestRestoreAppliesDeletions(t *testing.T) {
 
 // A copy that could not be written is written by the next start.
 func TestDeletionIsCopiedLater(t *testing.T) {
+	t.Parallel()
 	c := &copied{T: t, fs: vfs.NewMem(), site: &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}}
 	writeFile(t, c.fs, "snaps", []byte("no directory"))
 	e := c.open("data")
@@ -206,6 +208,7 @@ func writeFile(t *testing.T, fs vfs.FS, path string, data []byte) {
 // A deletion whose copy cannot be written is copied by a later start, also when its purge is done
 // by then.
 func TestDeletionIsCopiedAfterItsPurge(t *testing.T) {
+	t.Parallel()
 	var broken atomic.Bool
 	broken.Store(true)
 	mem := vfs.NewMem()

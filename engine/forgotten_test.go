@@ -18,6 +18,7 @@ import (
 )
 
 func TestCheckOfForgottenIDs(t *testing.T) {
+	t.Parallel()
 	a := newAnchored(t)
 	a.send(native("a", "u", "s"), native("b", "v", "t"), native("b", "v", "t"), native("c", "w", ""), native("d", "", ""))
 	a.delete(2, 3)
@@ -84,6 +85,7 @@ func TestCheckOfForgottenIDs(t *testing.T) {
 
 // Ids that do not fit in memory are compared as well.
 func TestCheckOfManyForgottenIDs(t *testing.T) {
+	t.Parallel()
 	a := newAnchored(t)
 	a.send(native("a", "u", "s"), native("b", "v", "t"), native("c", "w", ""), native("", "u", ""))
 	a.delete(2)
@@ -100,6 +102,7 @@ func TestCheckOfManyForgottenIDs(t *testing.T) {
 // An id that an alias names is one of both kinds. While one of them is left, the other is not given
 // to somebody else.
 func TestPurgedAlias(t *testing.T) {
+	t.Parallel()
 	a := newAnchored(t)
 	alias := native("", "w", "")
 	alias.Event.Type, alias.Event.Previous = event.Alias, "x"
@@ -122,6 +125,7 @@ func TestPurgedAlias(t *testing.T) {
 
 // Links of one person lie at several events. When the last ordinal goes, all of them go.
 func TestPurgedLinks(t *testing.T) {
+	t.Parallel()
 	a := newAnchored(t)
 	a.send(native("a", "", ""), native("a", "u", ""), native("b", "", ""), native("b", "u", ""), native("", "u", ""))
 	a.delete(1, 2)

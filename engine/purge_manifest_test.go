@@ -19,6 +19,7 @@ import (
 
 // After a purge at once the ids of deleted events are not in a MANIFEST either.
 func TestPurgedIDIsNoBound(t *testing.T) {
+	t.Parallel()
 	fs := vfs.NewMem()
 	e, err := engine.Open(engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(purgeSite), SealRows: 4096, Purge: time.Millisecond})
 	if err != nil {

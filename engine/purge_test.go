@@ -190,6 +190,7 @@ func TestPurgeCrash(t *testing.T) {
 
 // When the purge of a person is done, no file of the store has a word of it, sealed or not.
 func TestPurgedPersonIsInNoFile(t *testing.T) {
+	t.Parallel()
 	for _, sealRows := range []int{1 << 16, 64} {
 		t.Run(fmt.Sprint(sealRows), func(t *testing.T) {
 			fs := vfs.NewMem()
@@ -234,6 +235,7 @@ func TestPurgedPersonIsInNoFile(t *testing.T) {
 // A deleted first event still names its person until the last event of the person goes. Then
 // nothing is left of the name either.
 func TestPurgedAnchor(t *testing.T) {
+	t.Parallel()
 	fs := vfs.NewMem()
 	e, err := engine.Open(engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(purgeSite), SealRows: 64, MergeRuns: 4})
 	if err != nil {
@@ -276,6 +278,7 @@ func TestPurgedAnchor(t *testing.T) {
 // While events of the same people come in, deletions forget their ids and rewrite their rows. No
 // event is lost, and each is found under its person.
 func TestPurgeUnderWrites(t *testing.T) {
+	t.Parallel()
 	fs := vfs.NewMem()
 	e, err := engine.Open(engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(purgeSite), SealRows: 64, MergeRuns: 3, IDPart: 2000})
 	if err != nil {

@@ -41,6 +41,7 @@ func oldRun(t *testing.T, e *Engine, n int) (text []byte) {
 // A run that was deleted as a range before the last start is in no file after a purge. It lies in
 // one table with a run of another site, so Pebble does not drop the table by itself.
 func TestPurgeAfterRestart(t *testing.T) {
+	t.Parallel()
 	shop, blog := &Site{Site: query.Site{ID: 1, Name: "shop"}}, &Site{Site: query.Site{ID: 2, Name: "blog"}}
 	opts := Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(shop, blog), SealRows: 16}
 	e, err := Open(opts)

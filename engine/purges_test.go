@@ -19,6 +19,7 @@ import (
 )
 
 func TestPurges(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(max(4, *metamorphicRuns/2)) {
 		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) {
 			t.Parallel()

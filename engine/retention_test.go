@@ -100,6 +100,7 @@ func (d *days) waitRetention(n int) []query.Receipt {
 // A start deletes what the site no longer keeps, by days of its zone. What says who a person is
 // stays until the last event of the person goes. The plan said so before.
 func TestRetention(t *testing.T) {
+	t.Parallel()
 	d := openDays(t, 0)
 	for i := range 100 {
 		d.send(float64(i)/10, event.Track, "ada")
@@ -139,6 +140,7 @@ func TestRetention(t *testing.T) {
 
 // A clock that is far ahead of the newest event deletes nothing, and health says why.
 func TestRetentionWaitsForTheClock(t *testing.T) {
+	t.Parallel()
 	d := openDays(t, 0)
 	d.send(4, event.Track, "ada")
 	d.site.RetentionDays = 2
@@ -163,6 +165,7 @@ func TestRetentionWaitsForTheClock(t *testing.T) {
 
 // A store that is too large loses the oldest days, but not the newest two.
 func TestRetentionBytes(t *testing.T) {
+	t.Parallel()
 	d := openDays(t, 0)
 	for i := range 300 {
 		d.send(float64(i)/50, event.Track, "ada")
@@ -190,6 +193,7 @@ func TestRetentionBytes(t *testing.T) {
 // Events that say who somebody is stay while the person has later events. They do not keep
 // retention_bytes from the days after theirs.
 func TestRetentionBytesPassesOverWhatStays(t *testing.T) {
+	t.Parallel()
 	d := openDays(t, 0)
 	d.send(9, event.Identify, "ada")
 	d.send(7, event.Identify, "ada")
