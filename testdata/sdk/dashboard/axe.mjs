@@ -52,8 +52,18 @@ await run(async browser => {
   for (const path of ['', '/setup']) {
     await visit(page, site + path)
     for (let i = 0, n = await page.locator('details').count(); i < n; i++) {
-      await page.locator('details').nth(i).evaluate(d => { d.open = true; d.setAttribute('data-judged', '') })
-      await all(page, `${path || 'overview'}, ${await page.locator('details > summary').nth(i).textContent()} open`, '[data-judged]', looksFew)
+      const what = `${path || 'overview'}, ${await page.locator('details > summary').nth(i).textContent()} open`
+      for (const look of looksFew) {
+        for (let tries = 1; ; tries++) { // a refresh may replace the panel that it is in
+          await page.locator('details').nth(i).evaluate(d => { d.open = true; d.setAttribute('data-judged', '') })
+          try {
+            await all(page, what, '[data-judged]', [look])
+            break
+          } catch (err) {
+            if (tries === 3 || !String(err).includes('No elements found for include')) throw err
+          }
+        }
+      }
       await page.locator('details').nth(i).evaluate(d => { d.open = false; d.removeAttribute('data-judged') })
     }
   }
