@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -60,7 +61,7 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 			return none, err
 		}
 		var info query.Snapshot
-		return info, server.post("/api/v1/admin/snapshot", &info)
+		return info, server.ask(http.MethodPost, "/api/v1/admin/snapshot", &info)
 	}()
 	if err != nil {
 		return fail(stderr, "snapshot", err)

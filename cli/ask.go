@@ -101,9 +101,11 @@ func reach(cfg *config.Config, url string) (*server, error) {
 	return s, nil
 }
 
-// post asks the server to do something, and reads the answer into answer.
-func (s *server) post(path string, answer any) error {
-	req, err := http.NewRequest("POST", s.base+path, nil)
+// ask asks the server for a call, and reads the JSON of its answer into answer.
+func (s *server) ask(method, path string, answer any) error {
+	ctx, stop := context.WithTimeout(context.Background(), askMax)
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, method, s.base+path, nil)
 	if err != nil {
 		return err
 	}
@@ -113,12 +115,16 @@ func (s *server) post(path string, answer any) error {
 		return fmt.Errorf("cannot reach the server: %w", err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	body, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
 	if err != nil {
 		return err
 	}
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server answered %s: %s", res.Status, bytes.TrimSpace(body))
+		var refused struct{ Error string }
+		if json.Unmarshal(body, &refused) == nil && refused.Error != "" {
+			return fmt.Errorf("the server answered %d: %s", res.StatusCode, refused.Error)
+		}
+		return fmt.Errorf("the server answered %s", res.Status)
 	}
 	if err := json.Unmarshal(body, answer); err != nil {
 		return errors.New("the server answered something that is not from cairn")

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 
@@ -52,7 +53,7 @@ func loginLink(cf config.Flags, url string) (string, error) {
 	var answer struct {
 		URL string `json:"url"`
 	}
-	if err := s.post("/api/v1/admin/login-link", &answer); err != nil {
+	if err := s.ask(http.MethodPost, "/api/v1/admin/login-link", &answer); err != nil {
 		return "", err
 	}
 	if url != "" {

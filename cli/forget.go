@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -274,37 +272,6 @@ func showRetention(cf config.Flags, address, site string, w io.Writer) error {
 		if p.Left != "" {
 			fmt.Fprintf(w, "  The oldest day that stays begins %s.\n", p.Left)
 		}
-	}
-	return nil
-}
-
-// ask asks the server for a call, and reads the JSON of its answer into answer.
-func (s *server) ask(method, path string, answer any) error {
-	ctx, stop := context.WithTimeout(context.Background(), askMax)
-	defer stop()
-	req, err := http.NewRequestWithContext(ctx, method, s.base+path, nil)
-	if err != nil {
-		return err
-	}
-	req.Header = s.header
-	res, err := s.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("cannot reach the server: %w", err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
-	if err != nil {
-		return err
-	}
-	if res.StatusCode != http.StatusOK {
-		var refused struct{ Error string }
-		if json.Unmarshal(body, &refused) == nil && refused.Error != "" {
-			return fmt.Errorf("the server answered %d: %s", res.StatusCode, refused.Error)
-		}
-		return fmt.Errorf("the server answered %s", res.Status)
-	}
-	if err := json.Unmarshal(body, answer); err != nil {
-		return errors.New("the server answered something that is not from cairn")
 	}
 	return nil
 }
