@@ -353,7 +353,7 @@ func EngineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fa
 		Log:     log,
 
 		Purge:          time.Duration(cfg.Purge),
-		RetentionBytes: int64(cfg.RetentionBytes),
+		RetentionBytes: func() int64 { return int64(cfg.RetentionBytes) },
 		Fatal: func(err error) {
 			select {
 			case fatal <- err:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,15 +37,17 @@ type hitStore struct {
 	*Engine
 	t     *testing.T
 	opts  Options
+	site  atomic.Pointer[Site]
 	salts *twoSalts
 	now   time.Time
 }
 
 func newHitStore(t *testing.T) *hitStore {
 	s := &hitStore{t: t, salts: &twoSalts{today: "a"}, now: time.Date(2026, 11, 21, 23, 50, 0, 0, time.UTC)}
+	s.site.Store(&Site{Site: query.Site{ID: 1, Name: "one", Location: time.FixedZone("east", 10*3600)}})
 	s.opts = Options{
 		Dir: "data", FS: vfs.NewMem(), Reserve: -1, Visitors: s.salts, Now: func() time.Time { return s.now },
-		Sites: SitesOf(&Site{Site: query.Site{ID: 1, Name: "one", Location: time.FixedZone("east", 10*3600)}}),
+		Sites: func() []*Site { return []*Site{s.site.Load()} },
 	}
 	s.open()
 	return s

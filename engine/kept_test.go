@@ -188,10 +188,12 @@ func TestKeptAnswerEnds(t *testing.T) {
 			s.send(page, event.Hit{Ping: true})
 		}, true},
 		{"another zone", nil, func(s *hitStore, q *query.Report) {
-			*s.opts.Sites()[0] = Site{Site: query.Site{ID: 1, Name: "one", Location: time.UTC}}
+			s.site.Store(&Site{Site: query.Site{ID: 1, Name: "one", Location: time.UTC}})
 		}, true},
 		{"another host", nil, func(s *hitStore, q *query.Report) {
-			s.opts.Sites()[0].Hosts = []string{"shop.example"}
+			site := *s.site.Load()
+			site.Hosts = []string{"shop.example"}
+			s.site.Store(&site)
 		}, true},
 		{"the clock goes on", nil, func(s *hitStore, q *query.Report) { q.Now += 1000 }, false},
 		{"the clock goes on, when that counts", []read.Rule{read.Clock}, func(s *hitStore, q *query.Report) { q.Now += 1000 }, true},

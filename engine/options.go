@@ -30,9 +30,9 @@ type Options struct {
 	// of an older snapshot; "" = none.
 	DeletionCopies string
 
-	// RetentionBytes is how large the store may become before the oldest days are deleted; 0 = it
-	// has no limit.
-	RetentionBytes int64
+	// RetentionBytes returns how large the store may become before the oldest days are deleted;
+	// 0 = it has no limit, as when RetentionBytes is nil.
+	RetentionBytes func() int64
 
 	Found     *store.Found // what store.Look has just found in Dir; nil = Open looks itself
 	KeysNoted bool         // keys.toml has a checksum, and the store notes that from now on
@@ -101,6 +101,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Sites == nil {
 		o.Sites = SitesOf()
+	}
+	if o.RetentionBytes == nil {
+		o.RetentionBytes = func() int64 { return 0 }
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default

@@ -76,8 +76,13 @@ func (r *retainer) run() {
 
 // look deletes what is due.
 func (r *retainer) look(ctx context.Context) {
-	ahead, trouble := r.clockIsAhead(), ""
-	for _, s := range r.e.opts.Sites() {
+	sites, most, trouble := r.e.opts.Sites(), r.e.opts.RetentionBytes(), ""
+	if most == 0 && !slices.ContainsFunc(sites, func(s *Site) bool { return s.RetentionDays != 0 }) {
+		r.say("")
+		return
+	}
+	ahead := r.clockIsAhead()
+	for _, s := range sites {
 		if s.RetentionDays == 0 {
 			continue
 		}
@@ -105,16 +110,24 @@ func (r *retainer) look(ctx context.Context) {
 		}
 		r.did[s.ID] = day
 	}
-	if most := r.e.opts.RetentionBytes; most > 0 && !ahead && r.e.opts.Elapsed()-r.sized >= bytesLook {
+	if most > 0 && !ahead && r.e.opts.Elapsed()-r.sized >= bytesLook {
 		r.sized, r.full = r.e.opts.Elapsed(), ""
 		if err := r.shrink(ctx, most); err != nil && !errors.Is(err, query.ErrStopping) {
 			r.full = "retention_bytes failed: " + err.Error()
 			r.e.log.Error("retention: the store could not be made smaller; it is tried again in an hour", "error", err)
 		}
 	}
+	if most == 0 {
+		r.full = ""
+	}
+	r.say(cmp.Or(trouble, r.full))
+}
+
+// say keeps why nothing is deleted.
+func (r *retainer) say(trouble string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.trouble = cmp.Or(trouble, r.full)
+	r.trouble = trouble
 }
 
 // night returns the moment whose day decides what a site keeps at a time.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // because of them. What it says is there until it looks at the size again.
 func TestRetentionBytesDoesNotCountOldRuns(t *testing.T) {
 	site := &Site{Site: query.Site{ID: 1, Name: "shop"}}
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), SealRows: 64})
+	var most atomic.Int64
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), SealRows: 64, RetentionBytes: most.Load})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,14 +28,14 @@ func TestRetentionBytesDoesNotCountOldRuns(t *testing.T) {
 		}
 	}
 	oldRun(t, e, 4<<20)
-	e.opts.RetentionBytes = 3 << 20
+	most.Store(3 << 20)
 	r := newRetainer(e)
 	r.look(t.Context())
 	all, err := e.Deletions(t.Context(), &site.Site)
 	if err != nil || len(all) != 0 || r.troubleNow() != "" {
 		t.Errorf("deleted: %+v, %v, %q", all, err, r.troubleNow())
 	}
-	e.opts.RetentionBytes = 1
+	most.Store(1)
 	r = newRetainer(e)
 	for range 2 { // the second time is too early for another look at the size
 		r.look(t.Context())

@@ -17,7 +17,7 @@ import (
 type days struct {
 	*testing.T
 	now  atomic.Int64
-	site *engine.Site
+	site atomic.Pointer[engine.Site]
 	opts engine.Options
 	e    *engine.Engine
 }
@@ -29,12 +29,20 @@ func openDays(t *testing.T, keep int) *days {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &days{T: t, site: &engine.Site{Site: query.Site{ID: 1, Name: "shop", Location: zone}, RetentionDays: keep}}
+	d := &days{T: t}
+	d.site.Store(&engine.Site{Site: query.Site{ID: 1, Name: "shop", Location: zone}, RetentionDays: keep})
 	d.now.Store(time.Date(2026, 11, 20, 12, 0, 0, 0, zone).UnixMilli())
-	d.opts = engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: func() []*engine.Site { return []*engine.Site{d.site} }, SealRows: 64,
+	d.opts = engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: func() []*engine.Site { return []*engine.Site{d.site.Load()} }, SealRows: 64,
 		Now: func() time.Time { return time.UnixMilli(d.now.Load()) }}
 	d.open()
 	return d
+}
+
+// keep changes how many days the site keeps.
+func (d *days) keep(days int) {
+	site := *d.site.Load()
+	site.RetentionDays = days
+	d.site.Store(&site)
 }
 
 func (d *days) open() {
@@ -60,7 +68,7 @@ func (d *days) send(ago float64, kind event.Type, user string) event.Outcome {
 	if kind == event.Track {
 		ev.Name = "a"
 	}
-	out, err := d.e.Ingest(d.Context(), []engine.Record{{Site: d.site, Record: &event.Record{Event: ev}}}, false, nil)
+	out, err := d.e.Ingest(d.Context(), []engine.Record{{Site: d.site.Load(), Record: &event.Record{Event: ev}}}, false, nil)
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -71,7 +79,7 @@ func (d *days) send(ago float64, kind event.Type, user string) event.Outcome {
 func (d *days) users(names ...string) (text string) {
 	d.Helper()
 	for _, name := range names {
-		total, err := d.e.Count(d.Context(), query.Query{Site: &d.site.Site, Where: []query.Cond{{Field: "user", Values: []string{name}}}, Metrics: query.MetricEvents})
+		total, err := d.e.Count(d.Context(), query.Query{Site: &d.site.Load().Site, Where: []query.Cond{{Field: "user", Values: []string{name}}}, Metrics: query.MetricEvents})
 		if err != nil {
 			d.Fatal(err)
 		}
@@ -84,7 +92,7 @@ func (d *days) users(names ...string) (text string) {
 func (d *days) waitRetention(n int) []query.Receipt {
 	d.Helper()
 	for range 1000 {
-		all, err := d.e.Deletions(d.Context(), &d.site.Site)
+		all, err := d.e.Deletions(d.Context(), &d.site.Load().Site)
 		if err != nil {
 			d.Fatal(err)
 		}
@@ -108,9 +116,9 @@ func TestRetention(t *testing.T) {
 	d.send(9, event.Identify, "ada") // she has later events
 	d.send(9, event.Identify, "bob") // he has not
 	d.send(9, event.Track, "bob")
-	d.site.RetentionDays = 5
+	d.keep(5)
 	// Kept are today and the four days before: from the midnight that is 4.5 days ago.
-	plan, err := d.e.RetentionPlan(d.Context(), &d.site.Site)
+	plan, err := d.e.RetentionPlan(d.Context(), &d.site.Load().Site)
 	if err != nil || plan.Days != 5 || plan.Events != 64+2 { // tomorrow one day more than today
 		t.Errorf("plan: %+v, %v", plan, err)
 	}
@@ -143,7 +151,7 @@ func TestRetentionWaitsForTheClock(t *testing.T) {
 	t.Parallel()
 	d := openDays(t, 0)
 	d.send(4, event.Track, "ada")
-	d.site.RetentionDays = 2
+	d.keep(2)
 	d.now.Add((10 * 24 * time.Hour).Milliseconds())
 	d.reopen()
 	for range 1000 {
@@ -170,7 +178,7 @@ func TestRetentionBytes(t *testing.T) {
 	for i := range 300 {
 		d.send(float64(i)/50, event.Track, "ada")
 	}
-	d.opts.RetentionBytes = 1 // less than any store has
+	d.opts.RetentionBytes = func() int64 { return 1 } // less than any store has
 	d.reopen()
 	for range 1000 {
 		if d.e.Stats().Retention != "" { // nothing more can go
@@ -200,7 +208,7 @@ func TestRetentionBytesPassesOverWhatStays(t *testing.T) {
 	for i := range 300 {
 		d.send(float64(i)/50, event.Track, "ada")
 	}
-	d.opts.RetentionBytes = 1 // less than any store has
+	d.opts.RetentionBytes = func() int64 { return 1 } // less than any store has
 	d.reopen()
 	for range 1000 {
 		if d.e.Stats().Retention != "" { // nothing more can go
