@@ -61,10 +61,12 @@ var plan = []room{
 	{dir: "engine/erase", knows: []string{"engine/query", "engine/store", "engine/table", "engine/read", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/report", knows: []string{"engine/read", "engine/cache", "engine/query", "engine/table", "engine/identity", "engine/calendar", "engine/event", "engine/referrer", "index"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/export", knows: []string{"engine/read", "engine/query", "engine/event", "index"}, tests: []string{"engine"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine/backup", knows: []string{"engine/query", "engine/store", "engine/records", "engine/erase", "engine/identity", "engine/event", "index", "wal"}, tests: []string{"engine", "engine/check", "engine/backup/*"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine/backup/*", knows: []string{"engine/backup"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/check", knows: []string{"engine/calendar", "engine/query", "engine/erase", "engine/read", "engine/table", "engine/identity", "engine/store", "engine/records", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/repair", knows: []string{"engine/query", "engine/erase", "engine/records", "engine/store", "engine/table", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/enrich", knows: []string{"engine/address", "engine/event", "engine/ua", "engine/referrer", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "engine", knows: []string{"engine/cache", "engine/event", "engine/query", "engine/store", "engine/records", "engine/erase", "engine/identity", "engine/table", "engine/read", "engine/report", "engine/export", "engine/check", "engine/repair", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine", knows: []string{"engine/cache", "engine/backup", "engine/event", "engine/query", "engine/store", "engine/records", "engine/erase", "engine/identity", "engine/table", "engine/read", "engine/report", "engine/export", "engine/check", "engine/repair", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, tomlModule}},
 
 	{dir: "http/dialect", knows: []string{"engine/event", "engine/query"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event", "engine/query"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
@@ -79,13 +81,13 @@ var plan = []room{
 	{dir: "http/matomo", knows: []string{"http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/*", knows: []string{"http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
-	{dir: "cli/config", knows: []string{"engine", "engine/query", "engine/enrich", "http", "http/*", "http/dialect", "http/matomo", "http/openpanel"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
+	{dir: "cli/config", knows: []string{"engine", "engine/backup", "engine/query", "engine/enrich", "http", "http/*", "http/dialect", "http/matomo", "http/openpanel"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, away: []string{tomlModule}},
 	// It reads Segment's messages by the dialect's own rules, and knows robots as the engine does.
 	{dir: "cli/importer", knows: []string{"engine/event", "engine/ua", "http/dialect", "http/*"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
-	{dir: "cli/e2e", tests: []string{"cli", "cli/config", "cli/bench", "engine", "engine/check", "engine/enrich", "engine/query", "engine/event", "geo", "geo/geotest", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/backup", "engine/backup/*", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
+	{dir: "cli/e2e", tests: []string{"cli", "engine/backup", "engine/backup/*", "cli/config", "cli/bench", "engine", "engine/check", "engine/enrich", "engine/query", "engine/event", "geo", "geo/geotest", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}},
 }
 
