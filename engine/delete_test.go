@@ -82,3 +82,33 @@ func TestDeletedPersonIsHidden(t *testing.T) {
 		})
 	}
 }
+
+// An anonymous id stays that of the person it was linked to first, also when all events of that
+// person are deleted: then it is nobody's, although an event of somebody else has it.
+func TestIDOfADeletedPersonIsNobodys(t *testing.T) {
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
+	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for _, user := range []string{"ada", "bob"} {
+		ev := event.Event{Dialect: event.Native, Type: event.Page, Name: "p", User: user, Anonymous: "x"}
+		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: site, Record: &event.Record{Event: ev}}}, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u, err := e.User(t.Context(), &site.Site, "x"); err != nil || u.ID != "ada" || u.Events != 1 {
+		t.Errorf("before: %+v, %v", u, err)
+	}
+	ada := query.Deletion{Kind: query.DeletePerson, Where: []query.Cond{{Field: "user", Values: []string{"ada"}}}}
+	if r, err := e.Delete(t.Context(), &site.Site, ada); err != nil || r.Rows != 1 {
+		t.Fatalf("deleted: %+v, %v", r, err)
+	}
+	if u, err := e.User(t.Context(), &site.Site, "x"); !errors.Is(err, query.ErrNotFound) {
+		t.Errorf("x: %+v, %v; want nobody", u, err)
+	}
+	if u, err := e.User(t.Context(), &site.Site, "bob"); err != nil || u.Events != 1 {
+		t.Errorf("bob: %+v, %v", u, err)
+	}
+}

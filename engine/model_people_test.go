@@ -292,7 +292,7 @@ func (m *model) User(_ context.Context, site *query.Site, id string) (query.User
 	defer m.mu.Unlock()
 	s := m.of(site)
 	who := s.persons().lookup(id)
-	if who == nil {
+	if who == nil || len(who.events) == 0 {
 		return query.User{}, query.ErrNotFound
 	}
 	return s.profile(who), nil
