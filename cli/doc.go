@@ -4,7 +4,10 @@
 // # Files
 //
 //	cli.go      the table of commands, and their flags; start here
-//	serve.go    runs the server: opens the store, listens, stops
+//	serve.go    the command "serve": reads the configuration, and prepares the data directory
+//	process.go  one running server: opens the store, serves, stops
+//	parts.go    what a part of a running server is, and the list of all parts
+//	listen.go   the http server and its listeners
 //	datadir.go  which directories may be data directories
 //	memory.go   the limit of memory that the runtime keeps to
 //	malloc_cgo.go malloc_other.go
