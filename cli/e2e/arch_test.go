@@ -68,13 +68,14 @@ var plan = []room{
 	{dir: "engine/enrich", knows: []string{"engine/address", "engine/event", "engine/ua", "engine/referrer", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "engine", knows: []string{"engine/cache", "engine/backup", "engine/event", "engine/query", "engine/store", "engine/records", "engine/erase", "engine/identity", "engine/table", "engine/read", "engine/report", "engine/export", "engine/check", "engine/repair", "engine/ua", "engine/calendar", "engine/referrer", "engine/enrich", "wal", "index", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, tomlModule}},
 
+	{dir: "http/adminlog", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dialect", knows: []string{"engine/event", "engine/query"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event", "engine/query"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dashboard", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/testkit", knows: []string{"engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/wire", knows: []string{"engine/address"}, tests: []string{"http/testkit"}, far: []string{pebbleModule, tomlModule}},
 	{dir: "http/auth", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "http/native", knows: []string{"http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/native/nativetest", "http/testkit"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http/native", knows: []string{"http/adminlog", "http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/native/nativetest", "http/testkit"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/native/nativetest", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http", knows: []string{"engine", "engine/query", "engine/event", "engine/calendar", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/matomo", "http/native", "http/openpanel", "http/wire"}, tests: []string{"http/dialect/dialecttest", "http/native/nativetest", "http/testkit", "engine/check", "engine/enrich"}, away: []string{pebbleModule}, far: []string{tomlModule}},
 	{dir: "http/openpanel", knows: []string{"http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
@@ -86,7 +87,7 @@ var plan = []room{
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, away: []string{tomlModule}},
 	// It reads Segment's messages by the dialect's own rules, and knows robots as the engine does.
 	{dir: "cli/importer", knows: []string{"engine/event", "engine/ua", "http/dialect", "http/*"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/backup", "engine/backup/*", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
+	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/backup", "engine/backup/*", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/adminlog", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
 	{dir: "cli/e2e", tests: []string{"cli", "engine/backup", "engine/backup/*", "cli/config", "cli/bench", "engine", "engine/check", "engine/enrich", "engine/query", "engine/event", "geo", "geo/geotest", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}},
 }
