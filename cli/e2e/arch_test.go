@@ -62,7 +62,7 @@ var plan = []room{
 	{dir: "engine/report", knows: []string{"engine/read", "engine/cache", "engine/query", "engine/table", "engine/identity", "engine/calendar", "engine/event", "engine/referrer", "index"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/export", knows: []string{"engine/read", "engine/query", "engine/event", "index"}, tests: []string{"engine"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/backup", knows: []string{"engine/query", "engine/store", "engine/records", "engine/erase", "engine/identity", "engine/event", "index", "wal"}, tests: []string{"engine", "engine/check", "engine/backup/*"}, far: []string{fasthttpModule, tomlModule}},
-	{dir: "engine/backup/*", knows: []string{"engine/backup"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine/backup/*", knows: []string{"engine/backup"}, tests: []string{"engine/backup/*"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/check", knows: []string{"engine/calendar", "engine/query", "engine/erase", "engine/read", "engine/table", "engine/identity", "engine/store", "engine/records", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/repair", knows: []string{"engine/query", "engine/erase", "engine/records", "engine/store", "engine/table", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/enrich", knows: []string{"engine/address", "engine/event", "engine/ua", "engine/referrer", "geo"}, tests: []string{"geo/geotest", "engine/event/eventtest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
