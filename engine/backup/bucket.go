@@ -46,4 +46,7 @@ type Info struct {
 var (
 	ErrNotFound  = errors.New("there is no such object")
 	ErrCondition = errors.New("the object has changed or exists already")
+
+	// ErrGap says that the log in the bucket lacks rows, so a snapshot is needed.
+	ErrGap = errors.New("the log in the bucket has a gap")
 )

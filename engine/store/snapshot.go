@@ -359,14 +359,22 @@ func parseManifest(text []byte) (*manifest, error) {
 		}
 	}
 	for _, f := range m.Files {
-		parts := strings.Split(f.Name, "/")
-		if len(parts) > 2 || slices.ContainsFunc(parts, func(p string) bool {
-			return p == "" || p == "." || p == ".." || strings.ContainsAny(p, "\\\x00")
-		}) {
-			return nil, fmt.Errorf("damaged manifest %s: file name %q", ManifestName, f.Name)
+		if err := CheckFileName(f.Name); err != nil {
+			return nil, fmt.Errorf("damaged manifest %s: %w", ManifestName, err)
 		}
 	}
 	return &m, nil
+}
+
+// CheckFileName refuses a name of a file of a snapshot that would lead out of it.
+func CheckFileName(name string) error {
+	parts := strings.Split(name, "/")
+	if len(parts) > 2 || slices.ContainsFunc(parts, func(p string) bool {
+		return p == "" || p == "." || p == ".." || strings.ContainsAny(p, "\\\x00")
+	}) {
+		return fmt.Errorf("file name %q", name)
+	}
+	return nil
 }
 
 // joinName returns the path of a file of a snapshot. name is slash-separated.

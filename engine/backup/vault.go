@@ -1,0 +1,323 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+)
+
+// This file encrypts. The key of a store is an X25519 identity of age. It lies in the bucket,
+// encrypted with the passphrase, as KeyName and in every manifest. Objects are age files for that
+// key, and their names are HMACs of their content's hash, so the bucket's owner learns sizes and
+// times alone.
+
+// KeyName is the object with the key of the store. A bucket without one is not encrypted.
+const KeyName = "key.age"
+
+// ObjectPrefix begins the names of objects that are named by their content.
+const ObjectPrefix = "obj/"
+
+// scryptWork is the work of a guess at the passphrase: 2^16, which takes 64 MiB for an instant. It is
+// paid once a start. More would not fit beside a store with little memory.
+const scryptWork = 16
+
+// ErrNoPassphrase and ErrPassphrase say why a bucket cannot be read.
+var (
+	ErrNoPassphrase = errors.New("the backup is encrypted; give its passphrase with passphrase_file")
+	ErrPassphrase   = errors.New("the passphrase is not that of the backup")
+)
+
+// Vault is a bucket whose objects are encrypted if it has a key. It is used by many goroutines at once.
+type Vault struct {
+	Bucket
+	key *vaultKey // nil = nothing is encrypted
+}
+
+type vaultKey struct {
+	identity *age.X25519Identity
+	wrapped  string // the identity, encrypted with the passphrase, in age's armor
+	names    []byte // key of the HMACs
+	header   int64  // bytes that encryption puts in front of a text
+}
+
+// OpenVault opens a bucket, and decrypts its key with the passphrase. An empty bucket gets a key if
+// there is a passphrase and create is set. A bucket that has backups without a key is an error if there is
+// a passphrase: it would look protected and be half of it.
+func OpenVault(ctx context.Context, b Bucket, passphrase string, create bool) (*Vault, error) {
+	wrapped, err := storedKey(ctx, b)
+	switch {
+	case err != nil:
+		return nil, err
+	case wrapped == "" && passphrase == "":
+		return &Vault{Bucket: b}, nil
+	case wrapped != "" && passphrase == "":
+		return nil, fmt.Errorf("%s: %w", b, ErrNoPassphrase)
+	case wrapped == "":
+		if begun, err := hasBackups(ctx, b); err != nil {
+			return nil, err
+		} else if begun {
+			return nil, fmt.Errorf("%s has backups that are not encrypted; use another prefix for encrypted ones", b)
+		}
+		if !create {
+			return &Vault{Bucket: b}, nil
+		}
+		if wrapped, err = makeKey(ctx, b, passphrase); err != nil {
+			return nil, err
+		}
+	}
+	key, err := unwrap(wrapped, passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b, err)
+	}
+	return &Vault{b, key}, nil
+}
+
+// keyBytesMax bounds what is read of the key object.
+const keyBytesMax = 64 << 10
+
+// storedKey reads the key object, or if it is lost the key in the newest manifest. "" = there is none.
+func storedKey(ctx context.Context, b Bucket) (string, error) {
+	text, _, err := readObject(ctx, b, KeyName, keyBytesMax)
+	if err == nil {
+		return string(text), nil
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return "", err
+	}
+	newest := ""
+	if err := b.List(ctx, SnapPrefix, func(i Info) error {
+		if _, ok := snapTime(i.Name); ok {
+			newest = i.Name
+		}
+		return nil
+	}); err != nil || newest == "" {
+		return "", err
+	}
+	if text, _, err = readObject(ctx, b, newest, manifestBytesMax); err != nil {
+		return "", err
+	}
+	var m struct {
+		Key string `json:"key"`
+	}
+	_ = json.Unmarshal(text, &m) // whoever reads the manifest says that it is damaged
+	return m.Key, nil
+}
+
+func hasBackups(ctx context.Context, b Bucket) (bool, error) {
+	found := errors.New("found")
+	err := b.List(ctx, SnapPrefix, func(Info) error { return found })
+	if errors.Is(err, found) {
+		return true, nil
+	}
+	return false, err
+}
+
+// makeKey makes a key and stores it, unless another process is faster. It returns the stored one.
+func makeKey(ctx context.Context, b Bucket, passphrase string) (string, error) {
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		return "", err
+	}
+	recipient, err := age.NewScryptRecipient(passphrase)
+	if err != nil {
+		return "", err
+	}
+	recipient.SetWorkFactor(scryptWork)
+	var text bytes.Buffer
+	a := armor.NewWriter(&text)
+	w, err := age.Encrypt(a, recipient)
+	if err == nil {
+		_, err = io.WriteString(w, identity.String())
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(w.Close(), a.Close()); err != nil {
+		return "", err
+	}
+	_, err = putObject(ctx, b, KeyName, text.Bytes(), Condition{New: true})
+	if errors.Is(err, ErrCondition) {
+		return storedKey(ctx, b)
+	}
+	return text.String(), err
+}
+
+// unwrap decrypts a key.
+func unwrap(wrapped, passphrase string) (*vaultKey, error) {
+	id, err := age.NewScryptIdentity(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	id.SetMaxWorkFactor(20)
+	r, err := age.Decrypt(armor.NewReader(strings.NewReader(wrapped)), id)
+	var none *age.NoIdentityMatchError
+	if errors.As(err, &none) {
+		return nil, ErrPassphrase
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the key of the backup is damaged: %w", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(r, keyBytesMax))
+	if err != nil {
+		return nil, fmt.Errorf("the key of the backup is damaged: %w", err)
+	}
+	k := &vaultKey{wrapped: wrapped}
+	if k.identity, err = age.ParseX25519Identity(string(text)); err != nil {
+		return nil, fmt.Errorf("the key of the backup is damaged: %w", err)
+	}
+	h := hmac.New(sha256.New, text)
+	h.Write([]byte("cairn: names of objects"))
+	k.names = h.Sum(nil)
+	empty, err := k.seal(nil)
+	k.header = int64(len(empty)) - chunkTag
+	return k, err
+}
+
+// Sizes of age's payload: each chunk of the text gets a tag. An empty text is one empty chunk.
+const chunkText, chunkTag = 64 << 10, 16
+
+func (k *vaultKey) encrypt(to io.Writer, from io.Reader) error {
+	w, err := age.Encrypt(to, k.identity.Recipient())
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, from)
+	return errors.Join(err, w.Close())
+}
+
+// seal encrypts a text.
+func (k *vaultKey) seal(text []byte) ([]byte, error) {
+	var sealed bytes.Buffer
+	err := k.encrypt(&sealed, bytes.NewReader(text))
+	return sealed.Bytes(), err
+}
+
+// open decrypts a text.
+func (k *vaultKey) open(sealed []byte) ([]byte, error) {
+	r, err := age.Decrypt(bytes.NewReader(sealed), k.identity)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// Encrypted says whether the vault has a key.
+func (v *Vault) Encrypted() bool { return v.key != nil }
+
+// Object is the name of an object with the content of this SHA-256.
+func (v *Vault) Object(sum [32]byte) string {
+	if v.key == nil {
+		return ObjectPrefix + hex.EncodeToString(sum[:])
+	}
+	h := hmac.New(sha256.New, v.key.names)
+	h.Write(sum[:])
+	return ObjectPrefix + hex.EncodeToString(h.Sum(nil))
+}
+
+// Stored is how many bytes a text of size bytes has in the bucket.
+func (v *Vault) Stored(size int64) int64 {
+	if v.key == nil {
+		return size
+	}
+	return v.key.header + size + chunkTag*max(1, (size+chunkText-1)/chunkText)
+}
+
+// PutText stores a small text whole.
+func (v *Vault) PutText(ctx context.Context, name string, text []byte, when Condition) (Info, error) {
+	if v.key != nil {
+		var err error
+		if text, err = v.key.seal(text); err != nil {
+			return Info{}, err
+		}
+	}
+	return putObject(ctx, v.Bucket, name, text, when)
+}
+
+// PutPart stores a part of a file, whose SHA-256 is sum. limit wraps what is sent; aside is the path of
+// a file that it may write and removes.
+func (v *Vault) PutPart(ctx context.Context, name string, part io.ReadSeeker, size int64, sum [32]byte, aside string, limit func(io.ReadSeeker) io.ReadSeeker) (Info, error) {
+	if v.key == nil {
+		return v.Put(ctx, name, limit(part), size, sum, Condition{})
+	}
+	if _, err := part.Seek(0, io.SeekStart); err != nil {
+		return Info{}, err
+	}
+	// The bucket wants the hash before the bytes, and no two encryptions are the same bytes.
+	f, err := os.OpenFile(aside, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return Info{}, err
+	}
+	defer os.Remove(aside)
+	defer f.Close()
+	plain, sealed := sha256.New(), sha256.New()
+	if err := v.key.encrypt(io.MultiWriter(f, sealed), io.TeeReader(part, plain)); err != nil {
+		return Info{}, err
+	}
+	if !bytes.Equal(plain.Sum(nil), sum[:]) {
+		return Info{}, errors.New("the file has changed since it was copied")
+	}
+	return v.Put(ctx, name, limit(f), v.Stored(size), [32]byte(sealed.Sum(nil)), Condition{})
+}
+
+// Open reads an object, decrypted. The caller closes it. A damaged or cut object ends with an error.
+func (v *Vault) Open(ctx context.Context, name string) (io.ReadCloser, Info, error) {
+	r, info, err := v.Get(ctx, name)
+	if err != nil || v.key == nil {
+		return r, info, err
+	}
+	plain, err := age.Decrypt(r, v.key.identity)
+	if err != nil {
+		r.Close()
+		return nil, info, fmt.Errorf("%s cannot be decrypted: %w", name, err)
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{plain, r}, info, nil
+}
+
+// Text reads a small object, decrypted. One of more than most bytes is an error.
+func (v *Vault) Text(ctx context.Context, name string, most int64) ([]byte, Info, error) {
+	r, info, err := v.Open(ctx, name)
+	if err != nil {
+		return nil, info, err
+	}
+	defer r.Close()
+	text, err := readMost(name, r, most)
+	return text, info, err
+}
+
+// readObject reads an object as it is stored.
+func readObject(ctx context.Context, b Bucket, name string, most int64) ([]byte, Info, error) {
+	r, info, err := b.Get(ctx, name)
+	if err != nil {
+		return nil, info, err
+	}
+	defer r.Close()
+	text, err := readMost(name, r, most)
+	return text, info, err
+}
+
+func readMost(name string, r io.Reader, most int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s has more than %d bytes", name, most)
+	}
+	return text, err
+}
+
+// putObject stores a text as it is.
+func putObject(ctx context.Context, b Bucket, name string, text []byte, when Condition) (Info, error) {
+	return b.Put(ctx, name, bytes.NewReader(text), int64(len(text)), sha256.Sum256(text), when)
+}
