@@ -86,7 +86,8 @@ func (s *Server) logAccess(x *exchange, size int64, took time.Duration, whole bo
 		slog.String("method", cut(x.req.Method)),
 		slog.Int("status", x.res.Status),
 		slog.Float64("seconds", took.Seconds()),
-		slog.Int64("bytes", size))
+		slog.Int64("bytes", size),
+		slog.String("request_id", string(x.id)))
 	if x.route != nil {
 		attrs = append(attrs, slog.String("route", x.route.name))
 	} else {

@@ -57,6 +57,7 @@ type exchange struct {
 	c       *wire.Conn
 	route   *route // nil when there is none
 	started time.Time
+	id      []byte // of the request, see requestid.go
 	req     dialect.Request
 	res     dialect.Response
 	grant   auth.Grant
@@ -92,6 +93,7 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.ctx = ctx
 	x.c = ctx.Conn().(*wire.Conn)
 	x.started = time.Now()
+	x.name()
 	x.sites = x.s.sites.Load()
 	h := &ctx.Request.Header
 	x.req.Method = methodOf(h.Method())
@@ -129,7 +131,7 @@ func (x *exchange) reset() {
 		body = nil
 	}
 	*x = exchange{
-		s: x.s, packed: x.packed, body: x.body,
+		s: x.s, id: x.id[:0], packed: x.packed, body: x.body,
 		records: x.records[:0], places: x.places[:0], outcomes: x.outcomes[:0], memory: x.memory,
 		req: dialect.Request{Header: x.req.Header, Find: x.req.Find, Address: x.req.Address, Server: x},
 		res: dialect.Response{Header: x.res.Header[:0], Body: body[:0]},
@@ -320,7 +322,7 @@ func (x *exchange) failWith(err error) {
 	if result.Failure == dialect.Internal {
 		x.s.engine.NoteDamage(err)
 		if x.s.lines.allow("internal", x.started) {
-			attrs := []any{"route", x.routeName(), "error", cut(err.Error())}
+			attrs := []any{"route", x.routeName(), "request_id", string(x.id), "error", cut(err.Error())}
 			if p := (*query.Panic)(nil); errors.As(err, &p) {
 				attrs = append(attrs, "stack", string(p.Stack))
 			}
@@ -398,6 +400,7 @@ func (x *exchange) finish() {
 		out.Header.SetContentType(x.res.ContentType)
 	}
 	out.Header.Set("X-Content-Type-Options", "nosniff")
+	out.Header.SetCanonical(requestIDHeader, x.id)
 	if x.route != nil && x.route.wire != nil && (x.route.Auth == dialect.AuthBearer || x.route.Auth == dialect.AuthBody && x.route.Reads) {
 		x.addHeader("Cache-Control", "no-store") // the answer is of the key alone
 	}

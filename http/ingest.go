@@ -313,7 +313,7 @@ func (x *exchange) logRefusal(err *event.FieldError) {
 	name := string(x.route.wire.Name())
 	field, _, _ := strings.Cut(err.Field, ".") // the engine's fields go on with names that the client sent
 	if ok, dropped := x.s.lines.count("refused "+name+" "+field, x.started); ok {
-		x.s.log.Info("refused", "dialect", name, "field", field, "reason", err.Msg, "unlogged", dropped)
+		x.s.log.Info("refused", "dialect", name, "field", field, "reason", err.Msg, "request_id", string(x.id), "unlogged", dropped)
 	}
 }
 

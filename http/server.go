@@ -52,6 +52,7 @@ type Server struct {
 	gate         *wire.Gate
 	metrics      *metrics
 	lines        lineLimit
+	ids          *requestIDs
 	others       func(put func(name, kind, help string, value float64, labels ...string)) // Options.Metrics
 	degraded     func() []string
 	repeats      repeats
@@ -91,6 +92,7 @@ func New(o Options) (*Server, error) {
 		inflater:     wire.NewInflater(),
 		work:         newTurnstile(workBytes),
 		metrics:      newMetrics(),
+		ids:          newRequestIDs(),
 		others:       o.Metrics,
 		degraded:     o.Degraded,
 		metricsToken: o.MetricsToken,
@@ -257,7 +259,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	x.begin(ctx)
 	defer func() {
 		if r := recover(); r != nil {
-			s.log.Error("panic in a handler", "route", x.routeName(), "panic", cut(fmt.Sprint(r)), "stack", string(debug.Stack()))
+			s.log.Error("panic in a handler", "route", x.routeName(), "panic", cut(fmt.Sprint(r)), "request_id", string(x.id), "stack", string(debug.Stack()))
 			x.plain(500, "internal error")
 			x.c.Abandon()
 			x.endRead()

@@ -55,7 +55,7 @@ func (s *stream) WriteTo(w io.Writer) (_ int64, err error) {
 	x, server := s.x, s.x.s
 	defer func() {
 		if r := recover(); r != nil {
-			server.log.Error("panic in a stream", "route", x.routeName(), "panic", cut(fmt.Sprint(r)), "stack", string(debug.Stack()))
+			server.log.Error("panic in a stream", "route", x.routeName(), "panic", cut(fmt.Sprint(r)), "request_id", string(x.id), "stack", string(debug.Stack()))
 			err = errInternal
 			// The engine keeps nothing of a read, so the buffers go back to their budget. The
 			// rest of the exchange is not used again.
@@ -74,7 +74,7 @@ func (s *stream) WriteTo(w io.Writer) (_ int64, err error) {
 	case s.err != nil:
 		err = s.err
 	case err != nil && !s.gone.Load() && server.streaming.Err() == nil && server.lines.allow("stream", time.Now()):
-		server.log.Error("stream failed", "route", x.routeName(), "error", cut(err.Error()))
+		server.log.Error("stream failed", "route", x.routeName(), "error", cut(err.Error()), "request_id", string(x.id))
 	}
 	return s.size, err
 }
