@@ -55,7 +55,7 @@
 // target.go and router.go how the dialect of a request is found, addresses.go how clients
 // reach the server. exchange.go is a request from
 // its first byte to its answer. ingest.go is the way of a write, with the rules in turnstile.go,
-// exclude.go, repeat.go and ratelimit.go; reads.go is the way of a read. failure.go turns
+// exclude.go, repeat.go, requestid.go and ratelimit.go; reads.go is the way of a read. failure.go turns
 // errors into answers, stream.go sends a body while it is made, cors.go adds the headers that
 // browsers need. sites.go holds the sites. dashboards.go answers what the pages
 // of the dashboard ask, gate.go knows whose a browser is, and shares.go who looks by a share. A
