@@ -6,8 +6,10 @@ package engine_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cairn/engine"
@@ -33,8 +35,9 @@ var newYork = func() *time.Location {
 type generator struct {
 	*rand.Rand
 	now      time.Time
-	clock    *clock // now, as engines read it in their own goroutines
-	sites    []*engine.Site
+	clock    *clock         // now, as engines read it in their own goroutines
+	sites    []*engine.Site // see setSite
+	current  atomic.Pointer[[]*engine.Site]
 	messages []message // message ids in use, oldest first
 	next     int
 	names    int // the cap on names of a day
@@ -50,7 +53,7 @@ type message struct {
 
 func newGenerator(seed uint64) *generator {
 	random := rand.New(rand.NewPCG(seed, 1))
-	return &generator{
+	g := &generator{
 		names:  []int{namesPerDay, 3, 10, 40}[random.IntN(4)],
 		values: []int{valuesPerDay, 2, 30}[random.IntN(3)],
 
@@ -63,6 +66,16 @@ func newGenerator(seed uint64) *generator {
 			{Site: query.Site{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)}},
 		},
 	}
+	g.current.Store(&g.sites)
+	return g
+}
+
+// setSite replaces a site by one of other settings. Engines that are open see it at once.
+func (g *generator) setSite(site *engine.Site) {
+	sites := slices.Clone(g.sites)
+	sites[slices.IndexFunc(sites, func(s *engine.Site) bool { return s.ID == site.ID })] = site
+	g.sites = sites
+	g.current.Store(&sites)
 }
 
 func (g *generator) site() *engine.Site { return g.sites[g.skewed(len(g.sites))] }
@@ -484,7 +497,7 @@ func (g *generator) options(fs vfs.FS, dir string) engine.Options {
 	return engine.Options{
 		Dir:       dir,
 		FS:        fs,
-		Sites:     engine.SitesOf(g.sites...),
+		Sites:     func() []*engine.Site { return *g.current.Load() },
 		Now:       g.clock.now,
 		Reserve:   -1,
 		Memory:    pick[int64](g, 0, 64<<20, 16<<20),

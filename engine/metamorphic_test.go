@@ -60,6 +60,8 @@ type pair struct {
 	asked, refused int // reports
 	op             int
 
+	former []*engine.Site // settings of sites before their zone changed
+
 	purging  bool // some deletions are carried out at once, see purges_test.go
 	purged   []purgedDeletion
 	visitors int // numbers the visitors that come now
@@ -112,6 +114,8 @@ func (p *pair) step() {
 		p.reopen()
 	case n < 12:
 		p.delete()
+	case n < 14:
+		p.moveZone()
 	default:
 		p.act(p.IntN(100))
 	}
@@ -264,6 +268,7 @@ func (p *pair) ingestRecords(records []engine.Record) {
 	if err := p.model.adopt(records, mine, theirs); err != nil {
 		p.Fatalf("op %d: ingest: %v", p.op, err)
 	}
+	p.adoptCaps(records, mine)
 	for i, o := range theirs {
 		if o.Status == event.Stored && records[i].Event.Dialect == event.Opentracker && o.Session != "" {
 			p.generator.sessions = append(p.generator.sessions, o.Session)
@@ -297,7 +302,7 @@ func (p *pair) sameEvents(what string, got, want []*event.Event) {
 		p.Fatalf("op %d: %s: %d events %d, want %d %d", p.op, what, len(got), seqs(got), len(want), seqs(want))
 	}
 	for i := range want {
-		if a, b := show(got[i]), show(want[i]); a != b {
+		if a, b := show(p.onItsDay(got[i])), show(want[i]); a != b {
 			p.Fatalf("op %d: %s: event %d of the page:\n got %s\nwant %s", p.op, what, i, a, b)
 		}
 	}
@@ -375,6 +380,9 @@ func (p *pair) visits() {
 
 func (p *pair) counters() {
 	q := p.counterQuery(p.model)
+	if len(p.former) > 0 && p.chance(4) { // a question asked before the zone changed
+		q.Site = &p.former[p.IntN(len(p.former))].Site
+	}
 	p.sameCounters(p.engine, q)
 }
 
@@ -628,7 +636,7 @@ func (p *pair) snapshot() {
 			p.Fatalf("op %d: restored %s has %d events, want %d", p.op, site.Name, len(got), len(want))
 		}
 		for i := range want {
-			a, b := *got[i], *want[i]
+			a, b := *p.onItsDay(got[i]), *want[i]
 			a.ID, b.ID = "", "" // a restored store may have other ids
 			if a, b := show(&a), show(&b); a != b {
 				p.Fatalf("op %d: restored event %d of %s:\n got %s\nwant %s", p.op, i+1, site.Name, a, b)

@@ -163,7 +163,7 @@ func (m *model) Counters(_ context.Context, q query.CounterQuery) (query.Counter
 	type row struct{ value, segment string }
 	rows, values, total := map[row]*totalsCounter{}, map[row]map[string]struct{}{}, newTotalsCounter()
 	for _, e := range s.living() {
-		if (q.FromDay != 0 || q.ToDay != 0) && (e.Day < q.FromDay || e.Day > q.ToDay) {
+		if day := dayOf(e.Time, q.Site.Location); (q.FromDay != 0 || q.ToDay != 0) && (day < q.FromDay || day > q.ToDay) {
 			continue
 		}
 		if !s.matches(e, q.Where, q.From, q.To) {

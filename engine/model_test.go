@@ -61,6 +61,7 @@ type modelSite struct {
 	extras   map[uint64]map[string][]string // the same of extra
 	deleted  map[uint64]bool                // by seq
 	left     []*event.Event                 // see living; nil = not known
+	zones    modelZones
 }
 
 type messageKey struct {
@@ -174,7 +175,11 @@ func (s *modelSite) append(r *event.Record) {
 	e.SessionSent = e.Session != ""
 	e.SessionOrd = s.session(r)
 	s.leaves[e.Seq], s.extras[e.Seq] = leavesOf(e.Properties), leavesOf(e.Extra)
-	s.counted[e.Seq] = s.capped(e, countsOf(e, countedLeaves(e.Properties)))
+	if s.zones.changed() {
+		s.counted[e.Seq] = nil // see capsOf
+	} else {
+		s.counted[e.Seq] = s.capped(e, countsOf(e, countedLeaves(e.Properties)))
+	}
 	if e.MessageID != "" {
 		s.messages[messageKey{e.Dialect, e.MessageID}] = e
 	}
@@ -253,8 +258,7 @@ func (s *modelSite) capped(e *event.Event, counts []count) (out []count) {
 		s.names[e.Day] = names
 	}
 	for _, c := range counts {
-		free := c.property == "name" || c.property == event.Other || slices.Contains(detected, c.property)
-		if _, ok := names[c.property]; !ok && !free {
+		if _, ok := names[c.property]; !ok && !freeName(c.property) {
 			if len(names) >= s.model.namesPerDay {
 				e.CappedNames = append(e.CappedNames, c.property)
 				continue
@@ -277,14 +281,24 @@ func (s *modelSite) capped(e *event.Event, counts []count) (out []count) {
 			out = append(out, c)
 		}
 	}
-	if len(e.CappedNames) > 0 && !slices.Contains(e.NotCounted, event.Other) {
-		if c := (count{event.Other, event.Other, amountOf(e, event.Other)}); !slices.Contains(out, c) {
-			out = append(out, c)
-		}
-	}
 	slices.Sort(e.CappedNames)
 	e.CappedNames = slices.Compact(e.CappedNames)
-	return out
+	return withOther(e, out)
+}
+
+// freeName reports whether no cap applies to the name of a property.
+func freeName(property string) bool {
+	return property == "name" || property == event.Other || slices.Contains(detected, property)
+}
+
+// withOther adds what the names over the cap count together.
+func withOther(e *event.Event, counts []count) []count {
+	if len(e.CappedNames) > 0 && !slices.Contains(e.NotCounted, event.Other) {
+		if c := (count{event.Other, event.Other, amountOf(e, event.Other)}); !slices.Contains(counts, c) {
+			counts = append(counts, c)
+		}
+	}
+	return counts
 }
 
 // adopt takes over the ids the engine chose for what both have just stored. It
