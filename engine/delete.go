@@ -113,10 +113,11 @@ func Restore(fs vfs.FS, snapshotDir, dataDir, copies string) (applied erase.Appl
 // without it; the end of its purge and the next start try again. It returns false when there
 // should be a copy and is none.
 func (e *Engine) copyDeletion(site uint32, r *erase.Record) bool {
-	if e.opts.DeletionCopies == "" || e.opts.ReadOnly {
+	copies := e.tuning.Load().DeletionCopies
+	if copies == "" || e.opts.ReadOnly {
 		return true
 	}
-	if err := erase.WriteCopy(e.opts.FS, e.opts.DeletionCopies, e.public, site, r); err != nil {
+	if err := erase.WriteCopy(e.opts.FS, copies, e.public, site, r); err != nil {
 		e.log.Error("a deletion could not be copied beside the snapshots; a restore of an older snapshot would show its events again. The next start tries again", "deletion", r.ID, "error", err)
 		return false
 	}
@@ -139,7 +140,7 @@ func (e *Engine) purgeWithin(d *query.Deletion) time.Duration {
 	case d.Kind == query.DeleteRetention:
 		return retentionWait
 	}
-	return e.opts.Purge
+	return e.tuning.Load().Purge
 }
 
 // hiddenShare: the seqs of all hidden rows take at most one part in so many of the memory.

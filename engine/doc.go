@@ -6,7 +6,8 @@
 //
 // Read them in this order:
 //
-//	api.go         what http needs from an Engine; options.go its options
+//	api.go         what http needs from an Engine; options.go its options, tune.go those that
+//	               change while it runs
 //	open.go        opening a store; replay.go what a start reads from the log again
 //	engine.go      closing, failing, and what all parts share; memory.go how the memory is
 //	               divided

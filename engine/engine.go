@@ -83,6 +83,7 @@ type Engine struct {
 
 	name string // see StoreName
 
+	tuning   atomic.Pointer[Tuning] // never nil
 	retainer *retainer
 	openedAt time.Duration // by Options.Elapsed
 

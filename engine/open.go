@@ -43,6 +43,7 @@ func Open(opts Options) (*Engine, error) {
 		stopTick:    make(chan struct{}),
 		failed:      make(chan struct{}),
 	}
+	e.Tune(Tuning{Purge: opts.Purge, DeletionCopies: opts.DeletionCopies})
 	e.cache = index.NewCache(0)
 	e.cache.Corrupt = func(err *index.CorruptError) { e.corrupted(err) }
 	e.dividePool()

@@ -73,6 +73,9 @@ type Options struct {
 	MergeRows int // events of a run that is not merged any more; 0 = 80 × SealRows
 }
 
+// purgeDefault is Options.Purge unless Options have another.
+const purgeDefault = 24 * time.Hour
+
 // QueryTimeDefault is the time limit of one query unless Options have another. Tests of the whole
 // binary shorten it.
 var QueryTimeDefault = 10 * time.Second
@@ -94,7 +97,7 @@ func (o Options) withDefaults() Options {
 		o.Dedup = 24 * time.Hour
 	}
 	if o.Purge == 0 {
-		o.Purge = 24 * time.Hour
+		o.Purge = purgeDefault
 	}
 	if o.QueryTime == 0 {
 		o.QueryTime = QueryTimeDefault

@@ -130,8 +130,8 @@ func (s *Server) SetAddress(base string) {
 // reached is the scheme and host by which clients reach the server, whatever they send; both are
 // "" if the request says so.
 func (x *exchange) reached() (scheme, host string) {
-	if x.s.addresses.host != "" {
-		return x.s.addresses.scheme, x.s.addresses.host
+	if x.sites.addresses.host != "" {
+		return x.sites.addresses.scheme, x.sites.addresses.host
 	}
 	if at := x.s.at.Load(); at != nil && !x.c.Peer().IsValid() { // a peer at a socket has no ip
 		return at.scheme, at.host
@@ -153,7 +153,7 @@ func (x *exchange) host() string {
 	if _, host := x.reached(); host != "" {
 		return host
 	}
-	if x.s.proxies.Trusts(x.c.Peer()) {
+	if x.sites.proxies.Trusts(x.c.Peer()) {
 		if lines := x.headers("X-Forwarded-Host"); len(lines) > 0 {
 			last := lines[len(lines)-1]
 			last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
@@ -176,7 +176,7 @@ func (x *exchange) address(path string) string {
 	if x.https() {
 		scheme = "https"
 	}
-	return x.s.addresses.link(scheme, x.host(), path)
+	return x.sites.addresses.link(scheme, x.host(), path)
 }
 
 // ownOrigin says whether the Origin of a request is this server: that of public_url, else the
@@ -191,16 +191,16 @@ func (x *exchange) ownOrigin() bool {
 	switch {
 	case !ok || host == "":
 		return false
-	case x.s.addresses.scheme != "":
-		return scheme == x.s.addresses.scheme && bareHost(scheme, host) == x.s.addresses.host
+	case x.sites.addresses.scheme != "":
+		return scheme == x.sites.addresses.scheme && bareHost(scheme, host) == x.sites.addresses.host
 	case scheme != "https" && (scheme != "http" || x.req.Secure):
 		return false
 	}
 	return bareHost(scheme, host) == bareHost(scheme, x.host())
 }
 
-// Base is what every path of this server begins with for browsers: "", or such as "/cairn".
-func (s *Server) Base() string { return s.addresses.links }
+// Base implements dashboard.Addresses.
+func (a *Addresses) Base() string { return a.links }
 
-// Public is the address of a path for the client of a request.
-func (s *Server) Public(req *dialect.Request, path string) string { return req.Address(path) }
+// Public implements dashboard.Addresses.
+func (a *Addresses) Public(req *dialect.Request, path string) string { return req.Address(path) }

@@ -68,7 +68,7 @@ func somePath(r *route) string {
 // Every route answers with the base path and without.
 func TestBasePath(t *testing.T) {
 	s := start(t, addressedAt(t, "", "/my/stats"))
-	for _, r := range s.routes(dialects(s.native, nil, false)) {
+	for _, r := range s.routes(s.sites.Load().dashboard, dialects(s.native, nil, false)) {
 		path := somePath(r)
 		for _, m := range r.Methods {
 			query := ""

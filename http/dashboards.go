@@ -19,11 +19,11 @@ import (
 // This file joins the dashboard to the server: its routes, and the native API behind its panels.
 
 // dashboardRoutes are the routes of the dashboard; none when it is off.
-func (s *Server) dashboardRoutes() (routes []*route) {
-	if s.dashboard == nil {
+func (s *Server) dashboardRoutes(d *dashboard.Dashboard) (routes []*route) {
+	if d == nil {
 		return nil
 	}
-	for _, r := range s.dashboard.Routes() {
+	for _, r := range d.Routes() {
 		serve := r.Serve
 		routes = append(routes, &route{Route: r.Route, own: func(x *exchange) { x.page(serve) }})
 	}

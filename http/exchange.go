@@ -97,8 +97,8 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.sites = x.s.sites.Load()
 	h := &ctx.Request.Header
 	x.req.Method = methodOf(h.Method())
-	x.req.Host, x.req.Path, x.req.RawQuery = x.s.addresses.readTarget(x.req.Method, text(h.RequestURI()), text(h.Host()))
-	x.req.Peer = x.s.proxies.Client(x.c.Peer(), x.headers)
+	x.req.Host, x.req.Path, x.req.RawQuery = x.sites.addresses.readTarget(x.req.Method, text(h.RequestURI()), text(h.Host()))
+	x.req.Peer = x.sites.proxies.Client(x.c.Peer(), x.headers)
 	x.req.Secure = x.secure()
 	x.req.ReceivedUnixMilli = x.s.now().UnixMilli()
 }
@@ -155,7 +155,7 @@ func (x *exchange) secure() bool {
 	if x.c.Secure() {
 		return true
 	}
-	return x.s.proxies.Trusts(x.c.Peer()) && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
+	return x.sites.proxies.Trusts(x.c.Peer()) && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
 }
 
 // find is dialect.Request.Find.
@@ -299,10 +299,10 @@ func (x *exchange) admit() (dialect.Failure, error) {
 // chargeIP spends one request of the client's address and returns how long it
 // must wait when it has none left.
 func (x *exchange) chargeIP() time.Duration {
-	if x.s.exempt(x.req.Peer) {
+	if x.sites.exempt(x.req.Peer) {
 		return 0
 	}
-	wait := x.s.perIP.take(x.req.Peer, x.started)
+	wait := x.sites.perIP.take(x.req.Peer, x.started)
 	x.charged = wait == 0
 	return wait
 }

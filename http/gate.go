@@ -15,7 +15,7 @@ import (
 // dashboard.Gate. Nothing else in this room looks at a cookie.
 
 var _ dashboard.Gate = (*Server)(nil)
-var _ dashboard.Addresses = (*Server)(nil)
+var _ dashboard.Addresses = (*Addresses)(nil)
 
 // openPath begins the path of a one-time link.
 const openPath = "/dashboard/open/"
@@ -41,7 +41,7 @@ func (x *exchange) cookieName() string {
 	switch {
 	case !x.https():
 		return name
-	case x.s.addresses.links == "":
+	case x.sites.addresses.links == "":
 		return "__Host-" + name
 	}
 	return "__Secure-" + name
@@ -49,8 +49,8 @@ func (x *exchange) cookieName() string {
 
 // cookie is a cookie with a secret that lasts some seconds.
 func (x *exchange) cookie(secret string, seconds string) string {
-	c := x.cookieName() + "=" + secret + "; Path=" + x.s.addresses.links
-	if x.s.addresses.links == "" {
+	c := x.cookieName() + "=" + secret + "; Path=" + x.sites.addresses.links
+	if x.sites.addresses.links == "" {
 		c += "/"
 	}
 	if c += "; Max-Age=" + seconds + "; HttpOnly; SameSite=Lax"; x.https() {
@@ -233,24 +233,26 @@ func (s *Server) Readable(req *dialect.Request) bool {
 // begins with public_url, else with the address of SetAddress. There is none while the dashboard
 // is off.
 func (s *Server) LoginLink() (url string, until time.Time, err error) {
-	at := &s.addresses
+	own := &s.sites.Load().addresses
+	at := own
 	if at.host == "" {
 		at = s.at.Load()
 	}
 	if at == nil {
 		return "", until, errors.New("the server does not know its address")
 	}
-	return s.loginLink(func(path string) string { return s.addresses.link(at.scheme, at.host, path) })
+	return s.loginLink(func(path string) string { return own.link(at.scheme, at.host, path) })
 }
 
 var errNoDashboard = &dialect.StatusError{Failure: dialect.NotFound, Msg: "there is no dashboard: the configuration says dashboard = false"}
 
 // loginLink is LoginLink for an address of a path.
 func (s *Server) loginLink(address func(path string) string) (url string, until time.Time, err error) {
-	if s.dashboard == nil {
+	now := s.sites.Load()
+	if now.dashboard == nil {
 		return "", until, errNoDashboard
 	}
-	o, ok := s.sites.Load().registry.Admin()
+	o, ok := now.registry.Admin()
 	if !ok {
 		return "", until, errors.New("there is no admin token")
 	}

@@ -76,7 +76,7 @@ func withGate(t testing.TB) func(*Server) {
 	return func(s *Server) {
 		all := *s.sites.Load()
 		var err error
-		if all.table, err = newTable(s.routes(append(dialects(s.native, nil, false), gated{s}))); err != nil {
+		if all.table, err = newTable(s.routes(s.sites.Load().dashboard, append(dialects(s.native, nil, false), gated{s}))); err != nil {
 			t.Fatal(err)
 		}
 		s.sites.Store(&all)
@@ -421,7 +421,7 @@ func TestCookieIsIgnored(t *testing.T) {
 	s.budget.Set(1 << 30)
 	page := []string{s.login("admin"), ownPage, "X-Cairn: 1", "Sec-Fetch-Site: same-origin"}
 	opened := map[string]bool{}
-	for _, r := range s.routes(dialects(s.native, nil, false)) {
+	for _, r := range s.routes(s.sites.Load().dashboard, dialects(s.native, nil, false)) {
 		path := somePath(r)
 		query := "?site=shop"
 		if r.Query != "" {

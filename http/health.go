@@ -52,9 +52,9 @@ func (x *exchange) startPage() {
 		x.json(200, `{"status":"ok"}`)
 		return
 	}
-	if x.s.dashboard != nil {
+	if x.sites.dashboard != nil {
 		x.res.Status = 302
-		x.addHeader("Location", x.s.addresses.links+"/dashboard")
+		x.addHeader("Location", x.sites.addresses.links+"/dashboard")
 		return
 	}
 	x.res.Status, x.res.ContentType = 200, "text/html; charset=utf-8"

@@ -74,7 +74,7 @@ func (x *exchange) readBody() error {
 	}
 	if !x.grant.Private {
 		addr := x.req.Peer
-		if x.s.exempt(addr) {
+		if x.sites.exempt(addr) {
 			addr = netip.Addr{}
 		}
 		x.share = x.s.shares.Of(addr)
@@ -115,7 +115,7 @@ func (x *exchange) store() error {
 		}
 	}
 	if from.private && x.charged && len(records) > 0 {
-		x.s.perIP.refund(x.req.Peer)
+		x.sites.perIP.refund(x.req.Peer)
 		x.charged = false
 	}
 	if len(x.records) == 0 {
@@ -171,7 +171,7 @@ func (x *exchange) take(i int, from *senders) error {
 	x.payer = site
 	// An application's server may be trusted by its address instead of a secret. Behind a
 	// proxy, the peer is whoever sent the request to the proxy.
-	if r.Claimed.IsValid() && (private || x.s.proxies.Trusts(x.req.Peer)) {
+	if r.Claimed.IsValid() && (private || x.sites.proxies.Trusts(x.req.Peer)) {
 		r.Source.IP = r.Claimed
 	}
 	if !private && r.NeedsSecret {

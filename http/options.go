@@ -3,6 +3,7 @@ package httpd
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net/netip"
 	"time"
 
@@ -48,7 +49,7 @@ type Engine interface {
 	ShareOf(ctx context.Context, token [32]byte) (site uint32, s query.Saved, err error)
 }
 
-// Options configure a Server.
+// Options configure a Server. Server.Prepare replaces some of them.
 type Options struct {
 	Engine         Engine
 	Sites          []*Site
@@ -78,4 +79,17 @@ type Options struct {
 	// Geo returns how closely addresses are located: country, region, city, or "" for not at all;
 	// and the text that pages with locations must show, "" when there is none. nil = not at all.
 	Geo func() (finest, credit string)
+}
+
+// setDefaults fills in the limits that are left out.
+func (o *Options) setDefaults() {
+	if o.IPRate == 0 {
+		o.IPRate = 200
+	}
+	if o.IPBurst == 0 {
+		o.IPBurst = int(math.Ceil(min(5*o.IPRate, 1<<30)))
+	}
+	if o.IPConns == 0 {
+		o.IPConns = 256
+	}
 }

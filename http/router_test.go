@@ -12,7 +12,7 @@ import (
 // path matches two patterns that are equally specific.
 func TestTableDisjoint(t *testing.T) {
 	s := start(t, nil)
-	routes := s.routes(dialects(s.native, nil, false))
+	routes := s.routes(s.sites.Load().dashboard, dialects(s.native, nil, false))
 	if len(routes) < 15 {
 		t.Fatalf("only %d routes", len(routes))
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -32,35 +31,30 @@ const bodyMax = 1 << 20
 // gate (may it connect) → conn (is it HTTP) → fasthttp → handle → table (who
 // answers) → ingest or read → finish.
 type Server struct {
-	engine       Engine
-	log          *slog.Logger
-	now          func() time.Time
-	version      string
-	sites        atomic.Pointer[sites] // see sites.go
-	setting      sync.Mutex            // held while sites are replaced
-	metricsToken string
-	native       *native.API
-	dashboard    *dashboard.Dashboard // nil = off
-	proxies      wire.Proxies
-	addresses    Addresses
-	at           atomic.Pointer[Addresses] // where it listens, see SetAddress
-	perIP        *meters
-	inflater     *wire.Inflater
-	budget       wire.Budget
-	shares       *wire.Shares // of the budget
-	work         *turnstile   // of large writes
-	gate         *wire.Gate
-	metrics      *metrics
-	lines        lineLimit
-	ids          *requestIDs
-	others       func(put func(name, kind, help string, value float64, labels ...string)) // Options.Metrics
-	degraded     func() []string
-	repeats      repeats
-	browsers     *auth.Sessions // see gate.go
-	codes        *auth.Codes
-	tries        *meters // to log in
-	guesses      *meters // wrong tokens of shares
-	loads        loads   // of shares at work
+	engine   Engine
+	log      *slog.Logger
+	now      func() time.Time
+	version  string
+	sites    atomic.Pointer[sites] // what can change, see sites.go
+	setting  sync.Mutex            // held by SetSites
+	native   *native.API
+	at       atomic.Pointer[Addresses] // where it listens, see SetAddress
+	inflater *wire.Inflater
+	budget   wire.Budget
+	shares   *wire.Shares // of the budget
+	work     *turnstile   // of large writes
+	gate     *wire.Gate
+	metrics  *metrics
+	lines    lineLimit
+	ids      *requestIDs
+	others   func(put func(name, kind, help string, value float64, labels ...string)) // Options.Metrics
+	degraded func() []string
+	repeats  repeats
+	browsers *auth.Sessions // see gate.go
+	codes    *auth.Codes
+	tries    *meters // to log in
+	guesses  *meters // wrong tokens of shares
+	loads    loads   // of shares at work
 
 	exchanges     pool[exchange]
 	fast          fasthttp.Server
@@ -83,19 +77,16 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("no engine")
 	}
 	s := &Server{
-		engine:       o.Engine,
-		log:          o.Log,
-		now:          o.Now,
-		version:      o.Version,
-		proxies:      o.TrustedProxies,
-		addresses:    o.Addresses,
-		inflater:     wire.NewInflater(),
-		work:         newTurnstile(workBytes),
-		metrics:      newMetrics(),
-		ids:          newRequestIDs(),
-		others:       o.Metrics,
-		degraded:     o.Degraded,
-		metricsToken: o.MetricsToken,
+		engine:   o.Engine,
+		log:      o.Log,
+		now:      o.Now,
+		version:  o.Version,
+		inflater: wire.NewInflater(),
+		work:     newTurnstile(workBytes),
+		metrics:  newMetrics(),
+		ids:      newRequestIDs(),
+		others:   o.Metrics,
+		degraded: o.Degraded,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -103,45 +94,34 @@ func New(o Options) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	if o.IPRate == 0 {
-		o.IPRate = 200
-	}
-	if o.IPBurst == 0 {
-		o.IPBurst = int(math.Ceil(min(5*o.IPRate, 1<<30)))
-	}
-	if o.IPConns == 0 {
-		o.IPConns = 256
-	}
 	if o.Memory == 0 {
 		o.Memory = 256 << 20
 	}
-	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: o.SnapshotDir, Now: s.now, Version: o.Version,
+	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: func() string { return s.sites.Load().options.SnapshotDir }, Now: s.now, Version: o.Version,
 		Sites: func() []*dialect.Site { return s.sites.Load().all() },
 		Geo:   o.Geo, Refused: s.refusedEvents,
 		LoginLink: func(req *dialect.Request) (string, time.Time, error) { return s.loginLink(req.Address) }})
 	s.codes, s.tries = auth.NewCodes(s.now), newMeters(newPace(triesMinute/60.0, triesAtOnce))
 	s.guesses = newMeters(newPace(guessesMinute/60.0, guessesMinute))
-	if o.Dashboard {
-		s.dashboard = dashboard.New(dashboard.Options{Reports: s, Gate: s, Addresses: s, Now: s.now, Log: s.log})
-	}
 	var err error
 	if s.browsers, err = auth.NewSessions(s.engine, s.now); err != nil {
 		s.engine.NoteDamage(err)
 		s.log.Warn("the sessions of browsers could not be read; they have to log in again", "error", err)
 	}
-	if err := s.SetSites(o.Sites, o.Implicit, o.AdminToken); err != nil {
-		return nil, err
-	}
-	s.perIP = newMeters(newPace(o.IPRate, o.IPBurst))
 	bodies := engine.PlanMemory(o.Memory).Bodies
 	s.budget.Set(bodies)
 	s.shares = wire.NewShares(bodies)
 	s.gate = wire.NewGate(o.Memory, o.IPConns, &s.budget)
+	apply, err := s.Prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	apply()
 	if o.Conns > 0 && o.Conns < s.gate.ConnsMax {
 		s.log.Warn("the limit of open files allows few connections; raise it (ulimit -n, or LimitNOFILE of systemd)", "connections", o.Conns, "with_more_files", s.gate.ConnsMax)
 		s.gate.ConnsMax = o.Conns
 	}
-	s.gate.Exempt = s.exempt
+	s.gate.Exempt = func(a netip.Addr) bool { return s.sites.Load().exempt(a) }
 	s.gate.Refused = s.metrics.refused
 	s.exchanges.New = s.newExchange
 	s.running, s.cancel = context.WithCancel(context.Background())
@@ -166,8 +146,8 @@ func New(o Options) (*Server, error) {
 
 // routes is every line of the table: the server's own, and those of the dialects in
 // order of wiring.
-func (s *Server) routes(dialects []dialect.Dialect) []*route {
-	routes := append(s.ownRoutes(), s.dashboardRoutes()...)
+func (s *Server) routes(screens *dashboard.Dashboard, dialects []dialect.Dialect) []*route {
+	routes := append(s.ownRoutes(), s.dashboardRoutes(screens)...)
 	for _, d := range dialects {
 		w := &wired{Dialect: d, index: dialectIndex(d.Name())}
 		reading, _ := d.(dialect.Reading)
@@ -183,8 +163,8 @@ func (s *Server) routes(dialects []dialect.Dialect) []*route {
 }
 
 // exempt says whether limits by ip leave an address alone.
-func (s *Server) exempt(a netip.Addr) bool {
-	return !a.IsValid() || a.IsLoopback() || s.proxies.Trusts(a)
+func (all *sites) exempt(a netip.Addr) bool {
+	return !a.IsValid() || a.IsLoopback() || all.proxies.Trusts(a)
 }
 
 // Serve answers the connections of ln until Shutdown, which makes it return nil.

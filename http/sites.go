@@ -4,19 +4,27 @@ import (
 	"errors"
 
 	"cairn/http/auth"
+	"cairn/http/dashboard"
 	"cairn/http/dialect"
+	"cairn/http/wire"
 )
 
-// This file holds the sites. They are one value behind one atomic pointer: a request loads
-// it once, when it begins, and keeps it until its answer is written. So one request never
-// sees two states, and SetSites waits for nobody.
+// This file holds what changes while the server runs: the sites and the settings. They are one
+// value behind one atomic pointer: a request loads it once, when it begins, and keeps it until its
+// answer is written. So one request never sees two states, and a change waits for nobody.
 
-// sites are all sites with their credentials and settings, and the routes, whose limits
-// depend on them. They never change.
+// sites are all sites with their credentials and settings, the settings of the server that can
+// change, and the routes, which depend on them. They never change.
 type sites struct {
 	registry *auth.Registry
 	tenants  []*tenant // by auth.Account.Index
 	table    *table
+
+	options   Options // of which what Prepare takes is in force
+	proxies   wire.Proxies
+	addresses Addresses
+	perIP     *meters
+	dashboard *dashboard.Dashboard // nil = off
 }
 
 // tenant is a site with what the server keeps for it.
@@ -25,31 +33,55 @@ type tenant struct {
 	events *meter // the site's own rate limit; it outlives the tenant
 }
 
-// SetSites replaces all sites with their credentials and settings, and the admin's token.
-// Requests that have begun continue with the old sites. Three things carry over: tickets stay
-// valid, reads in progress still count against the limit of their key, and a site with the
-// same rate keeps what it has used of that rate. SetSites fails if list is empty, or if two
-// sites or two credentials are the same. After an error, everything is as before. implicit
-// and admin are as in Options. The caller must not change list, or what it points to,
-// afterwards.
+// Prepare makes ready what replaces the sites with their credentials and settings, and of the
+// settings of the server: both tokens, SnapshotDir, TrustedProxies, IPRate, IPBurst, IPConns,
+// Addresses and Dashboard. The other options stay as New got them. apply puts it into force;
+// without that call everything is as before. Requests that have begun continue with what they
+// began with. Some things carry over: tickets stay valid, reads in progress still count against
+// the limit of their key, and whoever is held to the same rate as before keeps what they have used
+// of it. Prepare fails if there is no site, if two sites or two credentials are the same, and if
+// two dialects answer the same request. The caller must not change o.Sites, or what they point to,
+// afterwards, and calls apply before it calls Prepare again.
+func (s *Server) Prepare(o Options) (apply func(), err error) {
+	next, err := s.newSites(s.sites.Load(), o)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		s.sites.Store(next)
+		s.gate.SetPerIP(next.options.IPConns)
+		s.unforgotten(s.browsers.EndOthers(next.registry))
+	}, nil
+}
+
+// SetSites replaces the sites and the admin's token alone, as Prepare does.
 func (s *Server) SetSites(list []*Site, implicit bool, admin string) error {
 	s.setting.Lock()
 	defer s.setting.Unlock()
-	next, err := s.newSites(s.sites.Load(), list, implicit, admin)
-	if err != nil {
-		return err
+	o := s.sites.Load().options
+	o.Sites, o.Implicit, o.AdminToken = list, implicit, admin
+	apply, err := s.Prepare(o)
+	if err == nil {
+		apply()
 	}
-	s.sites.Store(next)
-	s.unforgotten(s.browsers.EndOthers(next.registry))
-	return nil
+	return err
 }
 
 // newSites returns the sites that replace before. before is nil when the server starts.
-func (s *Server) newSites(before *sites, list []*Site, implicit bool, admin string) (next *sites, err error) {
+func (s *Server) newSites(before *sites, o Options) (next *sites, err error) {
+	list := o.Sites
 	if len(list) == 0 {
 		return nil, errors.New("no site")
 	}
-	next = new(sites)
+	o.setDefaults()
+	next = &sites{options: o, proxies: o.TrustedProxies, addresses: o.Addresses}
+	rate := newPace(o.IPRate, o.IPBurst)
+	if next.perIP = newMeters(rate); before != nil && before.perIP.pace == rate {
+		next.perIP = before.perIP
+	}
+	if o.Dashboard {
+		next.dashboard = dashboard.New(dashboard.Options{Reports: s, Gate: s, Addresses: &next.addresses, Now: s.now, Log: s.log})
+	}
 	keys := make([]auth.Keys, len(list))
 	known := make([]*dialect.Site, len(list))
 	for i, site := range list {
@@ -57,17 +89,17 @@ func (s *Server) newSites(before *sites, list []*Site, implicit bool, admin stri
 		known[i] = &keys[i].Site
 		next.tenants = append(next.tenants, &tenant{site, before.meterOf(site)})
 	}
-	tokens := auth.Tokens{Admin: admin, Metrics: s.metricsToken}
+	tokens := auth.Tokens{Admin: o.AdminToken, Metrics: o.MetricsToken}
 	if before == nil {
-		next.registry, err = auth.NewRegistry(keys, tokens, implicit, s.now)
+		next.registry, err = auth.NewRegistry(keys, tokens, o.Implicit, s.now)
 	} else {
-		next.registry, err = before.registry.Next(keys, tokens, implicit)
+		next.registry, err = before.registry.Next(keys, tokens, o.Implicit)
 	}
 	if err != nil {
 		return nil, err
 	}
-	routes := s.routes(dialects(s.native, known, next.registry.AnySite()))
-	if err := s.addresses.free(routes); err != nil {
+	routes := s.routes(next.dashboard, dialects(s.native, known, next.registry.AnySite()))
+	if err := next.addresses.free(routes); err != nil {
 		return nil, err
 	}
 	if next.table, err = newTable(routes); err != nil {

@@ -63,7 +63,7 @@ func startStreams(t *testing.T, log io.Writer, d streaming, before ...func(*Serv
 	return start(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(log, nil)) }, append(before, func(s *Server) {
 		all := *s.sites.Load()
 		var err error
-		if all.table, err = newTable(s.routes(append(dialects(s.native, nil, false), d))); err != nil {
+		if all.table, err = newTable(s.routes(s.sites.Load().dashboard, append(dialects(s.native, nil, false), d))); err != nil {
 			t.Fatal(err)
 		}
 		s.sites.Store(&all)

@@ -45,7 +45,7 @@ func TestReadTarget(t *testing.T) {
 // without a key and with a wrong one: the answer is the one to the plain path.
 func TestFoldedPathsAreChecked(t *testing.T) {
 	s := start(t, nil)
-	for _, r := range s.routes(dialects(s.native, nil, false)) {
+	for _, r := range s.routes(s.sites.Load().dashboard, dialects(s.native, nil, false)) {
 		path := strings.ReplaceAll(strings.Replace(r.Path, "*/", "/x/", 1), "*", "y")
 		if r.own != nil || !strings.HasPrefix(path, "/") {
 			continue

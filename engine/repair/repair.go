@@ -58,7 +58,7 @@ func Survey(ctx context.Context, fs vfs.FS, dir string) (*Report, error) {
 }
 
 // Store makes a new data directory of what is sound in the store of another one, which no
-// server may have open. newDir must not exist or must be empty. It copies keys.toml too.
+// server may have open. newDir must not exist or must be empty. It copies keys.toml and sites.toml too.
 // The new store begins a new incarnation, since events that are lost have had ids.
 func Store(ctx context.Context, fs vfs.FS, dir, newDir string) (*Report, error) {
 	if err := store.CheckEmpty(fs, newDir); err != nil {
@@ -319,7 +319,7 @@ func (r *repairer) write(newDir string) error {
 	return wal.SyncDir(fs, newDir)
 }
 
-// finish writes the store's own records, the high-water mark, keys.toml and the report.
+// finish writes the store's own records, the high-water mark, keys.toml, sites.toml and the report.
 func (r *repairer) finish(newDir string) error {
 	b := r.db.NewBatch()
 	defer b.Close()
@@ -358,8 +358,8 @@ func (r *repairer) finish(newDir string) error {
 	if err := mark.Write(total); err != nil {
 		return err
 	}
-	if err := store.CopyKeys(r.fs, r.dir, newDir); err != nil {
-		r.report.Notes = append(r.report.Notes, fmt.Sprintf("keys.toml was not copied: %v", err))
+	if err := store.CopySettings(r.fs, r.dir, newDir); err != nil {
+		r.report.Notes = append(r.report.Notes, fmt.Sprintf("keys.toml or sites.toml was not copied: %v", err))
 	}
 	return store.WriteFile(r.fs, r.fs.PathJoin(newDir, ReportName), []byte(r.report.Text()))
 }

@@ -31,6 +31,7 @@ import (
 //
 //	store/         a Pebble checkpoint
 //	keys.toml      the keys of the sites, when the data directory has them
+//	sites.toml     the sites that were made at run time, when the data directory has them
 //	SNAPSHOT.json  the manifest: length and SHA-256 of every other file
 //
 // The manifest is written last. Then the directory is renamed into place. An unfinished
@@ -39,7 +40,6 @@ import (
 // the process was killed. A finished snapshot may still have that file after a power cut.
 const (
 	ManifestName  = "SNAPSHOT.json" // a directory that has it is a snapshot
-	keysName      = "keys.toml"
 	partialSuffix = ".partial"
 	partialName   = "PARTIAL"
 )
@@ -163,11 +163,8 @@ func (s *Snapshots) write(part, dir string) (query.Snapshot, error) {
 		return query.Snapshot{}, err
 	}
 	maps.Copy(known, s.knownSums())
-	keys := fs.PathJoin(s.Dir, keysName)
-	if _, err := fs.Stat(keys); err == nil {
-		if _, err := copyFile(fs, keys, fs.PathJoin(part, keysName)); err != nil {
-			return query.Snapshot{}, err
-		}
+	if err := CopySettings(fs, s.Dir, part); err != nil {
+		return query.Snapshot{}, err
 	}
 	// Look at the copy as a start would. This also counts its events.
 	copied, err := lookAtCopy(fs, part)
@@ -439,13 +436,19 @@ func copyFile(fs vfs.FS, from, to string) (sum string, err error) {
 	return hex.EncodeToString(h.Sum(nil)), errors.Join(err, dst.Close())
 }
 
-// CopyKeys copies keys.toml from a data directory to another, if it has one.
-func CopyKeys(fs vfs.FS, from, to string) error {
-	_, err := copyFile(fs, fs.PathJoin(from, keysName), fs.PathJoin(to, keysName))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+// settingsNames are the files of a data directory that a snapshot has beside the store. A site that
+// is made meanwhile is in the second file at most, and then gets new keys after a restore; the other
+// way round a start would miss a file that the first one names.
+var settingsNames = []string{"keys.toml", "sites.toml"}
+
+// CopySettings copies keys.toml and sites.toml from a data directory to another, if it has them.
+func CopySettings(fs vfs.FS, from, to string) error {
+	for _, name := range settingsNames {
+		if _, err := copyFile(fs, fs.PathJoin(from, name), fs.PathJoin(to, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // WriteFile writes and syncs a file. It does not sync its directory.

@@ -94,7 +94,7 @@ type Engine interface {
 // Options is what the native API needs. Engine and Now have to be set.
 type Options struct {
 	Engine      Engine
-	SnapshotDir string // where snapshots are put; "" = none are made
+	SnapshotDir func() string // where snapshots are put; "" = none are made; nil = none
 	Now         func() time.Time
 	Version     string                 // of cairn
 	Sites       func() []*dialect.Site // all sites as they are now; nil = none
@@ -108,12 +108,11 @@ type Options struct {
 
 // API is the native API, a dialect.
 type API struct {
-	engine      Engine
-	options     Options
-	snapshotDir string
-	now         func() time.Time
-	pace        streamPace
-	snapshots   sync.Mutex // held while a snapshot is made
+	engine    Engine
+	options   Options
+	now       func() time.Time
+	pace      streamPace
+	snapshots sync.Mutex // held while a snapshot is made
 }
 
 // New makes the native API. It asks nothing of the engine yet.
@@ -121,10 +120,13 @@ func New(o Options) *API {
 	if o.Sites == nil {
 		o.Sites = func() []*dialect.Site { return nil }
 	}
+	if o.SnapshotDir == nil {
+		o.SnapshotDir = func() string { return "" }
+	}
 	if o.LoginLink == nil {
 		o.LoginLink = func(*dialect.Request) (url string, until time.Time, err error) { return "", until, errNoDashboard }
 	}
-	return &API{engine: o.Engine, options: o, snapshotDir: o.SnapshotDir, now: o.Now, pace: streamPaceDefault}
+	return &API{engine: o.Engine, options: o, now: o.Now, pace: streamPaceDefault}
 }
 
 var (

@@ -136,7 +136,7 @@ func names(query, id string, depth int) bool {
 // what is deleted now.
 func (n *API) snapshotNames() []string {
 	names := []string{}
-	entries, _ := os.ReadDir(n.snapshotDir) // without the directory there are none
+	entries, _ := os.ReadDir(n.options.SnapshotDir()) // without the directory there are none
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), snapshotPrefix) && e.IsDir() {
 			names = append(names, e.Name())

@@ -29,7 +29,8 @@ func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dial
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := New(Options{Engine: n, SnapshotDir: filepath.Join(t.TempDir(), "snapshots"),
+	dir := filepath.Join(t.TempDir(), "snapshots")
+	api := New(Options{Engine: n, SnapshotDir: func() string { return dir },
 		Now: func() time.Time { return time.UnixMilli(nativetest.SomeDay + 123).In(loc) }})
 	site := &dialect.Site{Site: query.Site{ID: 1, Name: "shop", Location: loc}}
 	api.options.Sites = func() []*dialect.Site { return []*dialect.Site{site} }
@@ -417,7 +418,8 @@ func TestSnapshot(t *testing.T) {
 // The server makes one snapshot at a time. Without a snapshot directory it makes none.
 func TestSnapshotRefused(t *testing.T) {
 	n := nativetest.Full()
-	api := &API{engine: n, snapshotDir: t.TempDir(), now: time.Now}
+	snapshots := t.TempDir()
+	api := &API{engine: n, options: Options{SnapshotDir: func() string { return snapshots }}, now: time.Now}
 	req := &dialect.Request{Method: "POST", Path: snapshotPath}
 	refused := func(want dialect.Failure) {
 		t.Helper()
@@ -429,7 +431,7 @@ func TestSnapshotRefused(t *testing.T) {
 	api.snapshots.Lock()
 	refused(dialect.Busy)
 	api.snapshots.Unlock()
-	api.snapshotDir = ""
+	snapshots = ""
 	refused(dialect.BadRequest)
 }
 

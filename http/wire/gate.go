@@ -38,7 +38,7 @@ var defaultPatience = Patience{
 // change afterwards.
 type Gate struct {
 	ConnsMax int // in all; memory bounds it: see connBytesMax
-	perIPMax int
+	perIPMax atomic.Int64
 	Exempt   func(netip.Addr) bool // addresses without a bound of their own
 	Refused  func(reason string)   // counts; reason is one of a few fixed texts
 	budget   *Budget
@@ -66,17 +66,20 @@ const connBytesMax = 256 << 10
 func NewGate(memory int64, perIPMax int, b *Budget) *Gate {
 	g := &Gate{
 		ConnsMax: int(min(max(memory/connBytesMax, 64), 1<<16)),
-		perIPMax: perIPMax,
 		budget:   b,
 		Patience: defaultPatience,
 		refusing: make(chan struct{}, 32),
 		open:     map[*Conn]struct{}{},
 		perIP:    map[netip.Addr]int{},
 	}
+	g.SetPerIP(perIPMax)
 	g.fresh.looks, g.served.looks = &g.looks, &g.looks
 	g.heads.Set(max(memory/32, 1<<20))
 	return g
 }
+
+// SetPerIP changes how many connections one address may have. Those that are open stay.
+func (g *Gate) SetPerIP(most int) { g.perIPMax.Store(int64(most)) }
 
 // Guard is ln behind the gate: Accept returns a *Conn that the gate has admitted.
 func (g *Gate) Guard(ln net.Listener) net.Listener { return listener{ln, g} }
@@ -133,7 +136,7 @@ func (g *Gate) admit(c net.Conn) *Conn {
 	bounded := peer.IsValid() && !g.Exempt(peer)
 
 	g.mu.Lock()
-	if bounded && g.perIP[key] >= g.perIPMax {
+	if bounded && g.perIP[key] >= int(g.perIPMax.Load()) {
 		g.mu.Unlock()
 		g.turnAway(c, 429, "too many connections from this address")
 		return nil
