@@ -71,16 +71,11 @@ func Open(o Options) *Locator {
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
-	for _, path := range o.Files {
-		if path != "" {
-			l.sources = append(l.sources, &source{path: path})
-		}
-	}
-	l.Reload()
+	l.SetFiles(o.Files)
 	if o.Poll == 0 {
 		o.Poll = 10 * time.Second
 	}
-	if o.Poll < 0 || len(l.sources) == 0 {
+	if o.Poll < 0 {
 		close(l.done)
 		return l
 	}
@@ -92,6 +87,29 @@ func Open(o Options) *Locator {
 func (l *Locator) Close() {
 	close(l.stop)
 	<-l.done
+}
+
+// SetFiles replaces the list of files. It returns when those that are new are loaded, or reported;
+// until then lookups use the files from before. A file that stays keeps what is loaded of it.
+func (l *Locator) SetFiles(files []string) {
+	l.loading.Lock()
+	defer l.loading.Unlock()
+	var sources []*source
+	for _, path := range files {
+		if path == "" {
+			continue
+		}
+		s := &source{path: path}
+		if i := slices.IndexFunc(l.sources, func(old *source) bool { return old.path == path }); i >= 0 {
+			s = l.sources[i]
+		}
+		sources = append(sources, s)
+	}
+	l.mu.Lock()
+	l.sources = sources
+	l.mu.Unlock()
+	l.load()
+	l.publish()
 }
 
 // watch polls the files. Polling needs no support from the file system, and notices a
@@ -115,7 +133,13 @@ func (l *Locator) watch(every time.Duration) {
 func (l *Locator) Reload() {
 	l.loading.Lock()
 	defer l.loading.Unlock()
-	changed := l.live.Load() == nil
+	if l.load() {
+		l.publish()
+	}
+}
+
+// load loads the files that have changed since it last looked at them. The caller holds loading.
+func (l *Locator) load() (changed bool) {
 	for _, s := range l.sources {
 		m := markOf(s.path)
 		if m == s.mark {
@@ -137,9 +161,7 @@ func (l *Locator) Reload() {
 		}
 		l.log.Info("geo database loaded", "file", s.path, "type", db.kind, "built", db.built.Format(time.DateOnly), "knows", db.has.String(), "bytes", db.bytes)
 	}
-	if changed {
-		l.publish()
-	}
+	return changed
 }
 
 // publish puts the loaded files in use, followed by the embedded one when none knows

@@ -189,3 +189,32 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 }
+
+// TestSetFiles replaces the list of files: the new ones are in use when it returns, one that stays
+// is not read again, and without files the embedded database answers.
+func TestSetFiles(t *testing.T) {
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one.mmdb"), filepath.Join(dir, "two.mmdb")
+	replace(t, one, countryOf(t, "FR"), 0)
+	replace(t, two, countryOf(t, "IT"), 0)
+	addr := netip.MustParseAddr("129.6.15.28")
+	l := Open(Options{Poll: -1})
+	defer l.Close()
+	own := l.Lookup(addr).Country
+	for _, c := range []struct {
+		files []string
+		want  string
+	}{
+		{[]string{one}, "FR"}, {[]string{two}, "IT"}, {[]string{one, two}, "FR"}, {[]string{two, one}, "IT"}, {[]string{dir + "/none"}, own}, {nil, own},
+	} {
+		l.SetFiles(c.files)
+		if got := l.Lookup(addr).Country; got != c.want {
+			t.Errorf("%v: %s is in %q, want %q", c.files, addr, got, c.want)
+		}
+	}
+	l.SetFiles([]string{one})
+	l.SetFiles([]string{one, two})
+	if files := l.Status().Files; files[0].Loads != 1 || files[1].Loads != 1 {
+		t.Errorf("files are read %d and %d times, want once", files[0].Loads, files[1].Loads)
+	}
+}
