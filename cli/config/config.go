@@ -8,9 +8,12 @@
 package config
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -60,12 +63,13 @@ type Config struct {
 		Database string `toml:"database"`
 	} `toml:"geo"`
 
-	Sites    []Site `toml:"site"`
-	implicit bool   // see Implicit
-	file     string // the configuration file; "" = none
+	Sites    []Site    `toml:"site"` // first those of the configuration, then those made at run time
+	made     MadeSites // as in sites.toml
+	implicit bool      // see Implicit
+	file     string    // the configuration file; "" = none
 }
 
-// Implicit says that the configuration has no [[site]]: Sites then holds only the one that
+// Implicit says that no site was ever configured or made: Sites then holds only the one that
 // cairn adds.
 func (c *Config) Implicit() bool { return c.implicit }
 
@@ -108,6 +112,8 @@ type Site struct {
 	StripParams   []string `toml:"strip_params"`
 	Uncounted     []string `toml:"uncounted"`
 	RetentionDays int      `toml:"retention_days"`
+
+	made bool // see IsMade
 }
 
 // Default is the configuration without a file, environment variables and flags. It has no
@@ -145,6 +151,9 @@ type Flags struct {
 	File    string // the TOML file
 	DataDir string // wins over data_dir
 	Listen  string // wins over listen
+
+	// Accept takes a sites.toml that cairn did not write, as long as it can be read.
+	Accept bool
 }
 
 // Register adds -config, -data and -listen to f, which fills c when it is parsed.
@@ -158,6 +167,12 @@ func (c *Flags) Register(f *flag.FlagSet) {
 // The warnings are for the operator's log; the configuration is usable despite them. An
 // error names the file and the line, or the variable.
 func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error) {
+	return Change(fl, environ, func(*Config, *MadeSites) error { return nil })
+}
+
+// Change is Load after a change of the sites made at run time. change gets the configuration
+// without those, and its error is Change's. Nothing is written.
+func Change(fl Flags, environ []string, change func(*Config, *MadeSites) error) (cfg Config, warnings []string, err error) {
 	env := map[string]string{}
 	for _, kv := range environ {
 		// An empty variable counts as unset: compose files make those.
@@ -185,18 +200,10 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 			warnings = warnReadable(warnings, file)
 		}
 	}
-	if len(cfg.Sites) == 0 {
-		// The site is added before the environment is read, so that
-		// CAIRN_SITE_DEFAULT_SECRET_KEY can set its key.
-		site := DefaultSite()
-		site.Name, site.ID = "default", 1
-		cfg.Sites, cfg.implicit = []Site{site}, true
-	}
-	unused, err := applyEnv(&cfg, env)
-	if err != nil {
+	used := map[string]bool{}
+	if err := overlay(reflect.ValueOf(&cfg).Elem(), "CAIRN_", env, used); err != nil {
 		return cfg, nil, err
 	}
-	warnings = append(warnings, unused...)
 	if cfg.Memory < engine.MemoryLeast {
 		warnings = append(warnings, fmt.Sprintf("memory = %q is too little; the server uses %q", cfg.Memory, dialect.Size(engine.MemoryLeast)))
 		cfg.Memory = engine.MemoryLeast
@@ -207,6 +214,21 @@ func Load(fl Flags, environ []string) (cfg Config, warnings []string, err error)
 	if fl.DataDir != "" {
 		cfg.DataDir = fl.DataDir
 	}
+	made, err := ReadSites(filepath.Join(cfg.DataDir, SitesName))
+	if err != nil && !(fl.Accept && errors.As(err, new(*SitesError))) {
+		return cfg, nil, err
+	}
+	if err := change(&cfg, &made); err != nil {
+		return cfg, nil, err
+	}
+	// Sites are added before the environment is read, so that CAIRN_SITE_DEFAULT_SECRET_KEY can set
+	// a key of one.
+	warnings = append(warnings, cfg.add(made)...)
+	unused, err := applyEnv(&cfg, env, used)
+	if err != nil {
+		return cfg, nil, err
+	}
+	warnings = append(warnings, unused...)
 	if err := cfg.readSecretFiles(); err != nil {
 		return cfg, nil, err
 	}

@@ -15,14 +15,10 @@ import (
 // a letter or a digit becomes _. Lists are separated by commas. Goals can only be set in
 // the file.
 
-// applyEnv sets the keys that env names. It returns a warning for each variable that
-// matches no key. An error instead would stop cairn under Kubernetes, which puts
+// applyEnv sets the keys of sites that env names. used has the variables of other keys. It returns
+// a warning for each variable that matches no key. An error instead would stop cairn under Kubernetes, which puts
 // CAIRN_PORT and similar variables into the environment of every pod.
-func applyEnv(c *Config, env map[string]string) (warnings []string, err error) {
-	used := map[string]bool{}
-	if err := overlay(reflect.ValueOf(c).Elem(), "CAIRN_", env, used); err != nil {
-		return nil, err
-	}
+func applyEnv(c *Config, env map[string]string, used map[string]bool) (warnings []string, err error) {
 	for i := range c.Sites {
 		prefix := "CAIRN_SITE_" + envName(c.Sites[i].Name) + "_"
 		if err := overlay(reflect.ValueOf(&c.Sites[i]).Elem(), prefix, env, used); err != nil {

@@ -20,34 +20,45 @@ import (
 // parseConfig decodes text over the defaults. It uses file only in error messages.
 func parseConfig(file, text string) (Config, error) {
 	cfg := Default()
-	// The decoder fills elements that a slice already has. So each [[site]] and each
-	// [[site.goal]] is made with its defaults first.
+	cfg.Sites = defaultSites(text)
+	return cfg, decode(file, text, &cfg)
+}
+
+// defaultSites are the sites of a text with their defaults alone. The decoder fills elements that a
+// slice already has, so each [[site]] and each [[site.goal]] is made with its defaults first.
+func defaultSites(text string) (sites []Site) {
 	var shape struct {
 		Sites []struct {
 			Goals []map[string]any `toml:"goal"`
 		} `toml:"site"`
 	}
-	if _, err := toml.Decode(text, &shape); err == nil {
-		for _, s := range shape.Sites {
-			site := DefaultSite()
-			for range s.Goals {
-				site.Goals = append(site.Goals, matomo.DefaultGoal())
-			}
-			cfg.Sites = append(cfg.Sites, site)
-		}
+	if _, err := toml.Decode(text, &shape); err != nil {
+		return nil
 	}
-	meta, err := toml.Decode(text, &cfg)
+	for _, s := range shape.Sites {
+		site := DefaultSite()
+		for range s.Goals {
+			site.Goals = append(site.Goals, matomo.DefaultGoal())
+		}
+		sites = append(sites, site)
+	}
+	return sites
+}
+
+// decode decodes the text of a file. An error has the line.
+func decode(file, text string, into any) error {
+	meta, err := toml.Decode(text, into)
 	if err != nil {
 		var at toml.ParseError
 		if errors.As(err, &at) {
-			return cfg, fmt.Errorf("%s:%d: %s%s", file, at.Position.Line, at.Message, sourceLine(text, at.Position.Line, at.Position.Col-1, at.Position.Len))
+			return fmt.Errorf("%s:%d: %s%s", file, at.Position.Line, at.Message, sourceLine(text, at.Position.Line, at.Position.Col-1, at.Position.Len))
 		}
-		return cfg, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "toml: "))
+		return fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "toml: "))
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return cfg, unknownKey(file, text, unknown[0])
+		return unknownKey(file, text, unknown[0])
 	}
-	return cfg, nil
+	return nil
 }
 
 // unknownKey is the error for a key that does not exist. It names the line and a similar

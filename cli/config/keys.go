@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -25,6 +26,7 @@ const KeysName = "keys.toml"
 // the id of each site that has an entry.
 type GeneratedKeys struct {
 	AdminToken string     `toml:"admin_token"`
+	SitesFile  bool       `toml:"sites_file"` // there is a sites.toml beside it
 	Sites      []SiteKeys `toml:"site"`
 }
 
@@ -123,7 +125,21 @@ func FillKeys(cfg *Config, known Known, accept bool) (*Filled, error) {
 			return nil, err
 		}
 	}
+	if f.kept.SitesFile && !cfg.made.found && !accept {
+		return nil, &SitesError{filepath.Join(cfg.DataDir, SitesName), "is missing"}
+	}
+	if f.kept.SitesFile != cfg.made.found {
+		f.kept.SitesFile, f.write = cfg.made.found, true
+	}
+	f.dropRemoved(cfg)
 	f.Warnings = otherIDs(cfg, &f.kept, known)
+	all := known
+	if gone := cfg.removedNames(); len(gone) > 0 {
+		known.IDs = maps.Clone(known.IDs)
+		for _, name := range gone {
+			delete(known.IDs, name)
+		}
+	}
 	if cfg.AdminToken == "" {
 		if f.kept.AdminToken == "" {
 			f.kept.AdminToken, f.Made = "adm_"+randomHex(24), true
@@ -131,7 +147,7 @@ func FillKeys(cfg *Config, known Known, accept bool) (*Filled, error) {
 		cfg.AdminToken = f.kept.AdminToken
 	}
 	for i := range cfg.Sites {
-		if f.kept.fill(&cfg.Sites[i].SiteKeys, known.IDs, usedIDs(cfg, &f.kept, known)) {
+		if f.kept.fill(&cfg.Sites[i].SiteKeys, known.IDs, usedIDs(cfg, &f.kept, all)) {
 			f.Made = true
 		}
 	}
@@ -171,6 +187,16 @@ func (f *Filled) trust(cfg *Config, file *keysFile, known Known) error {
 	return nil
 }
 
+// dropRemoved drops the keys of sites that were removed at run time: a site of the same name gets
+// other keys.
+func (f *Filled) dropRemoved(cfg *Config) {
+	n := len(f.kept.Sites)
+	f.kept.Sites = slices.DeleteFunc(f.kept.Sites, func(k SiteKeys) bool {
+		return siteOf(cfg.Sites, k.Name) == nil && slices.ContainsFunc(cfg.made.Removed, func(r RemovedSite) bool { return r.Name == k.Name })
+	})
+	f.write = f.write || len(f.kept.Sites) < n
+}
+
 // otherIDs says for each site whose id the configuration sets, and whose name has had another id
 // in the store or else in keys.toml, which events it shows now.
 func otherIDs(cfg *Config, kept *GeneratedKeys, known Known) (warnings []string) {
@@ -182,7 +208,7 @@ func otherIDs(cfg *Config, kept *GeneratedKeys, known Known) (warnings []string)
 	for i := range cfg.Sites {
 		s := &cfg.Sites[i]
 		before := had[s.Name]
-		if s.ID == 0 || before == 0 || before == s.ID {
+		if s.ID == 0 || before == 0 || before == s.ID || s.made {
 			continue
 		}
 		of := ""
@@ -234,6 +260,9 @@ func usedIDs(cfg *Config, kept *GeneratedKeys, known Known) map[uint32]bool {
 	}
 	for _, k := range kept.Sites {
 		used[k.ID] = true
+	}
+	for _, r := range cfg.made.Removed {
+		used[r.ID] = true
 	}
 	return used
 }
@@ -330,6 +359,9 @@ func writeKeys(path string, k *GeneratedKeys) error {
 	b.WriteString("# Keys that cairn made because the configuration leaves them out.\n# Whoever reads this file can read and write your events.\n\n")
 	if k.AdminToken != "" {
 		fmt.Fprintf(&b, "admin_token = %q\n", k.AdminToken)
+	}
+	if k.SitesFile {
+		b.WriteString("sites_file = true\n")
 	}
 	for i := range k.Sites {
 		s := &k.Sites[i]
