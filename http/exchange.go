@@ -93,8 +93,8 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.ctx = ctx
 	x.c = ctx.Conn().(*wire.Conn)
 	x.started = time.Now()
-	x.name()
 	x.sites = x.s.sites.Load()
+	x.name()
 	h := &ctx.Request.Header
 	x.req.Method = methodOf(h.Method())
 	x.req.Host, x.req.Path, x.req.RawQuery = x.sites.addresses.readTarget(x.req.Method, text(h.RequestURI()), text(h.Host()))
