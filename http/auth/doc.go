@@ -14,4 +14,9 @@
 //
 // Keys are found by their SHA-256 and compared in constant time, so neither the time of a
 // look-up nor a copy of the table reveals them. An empty key opens nothing.
+//
+// A site has one key of each kind in the configuration or in keys.toml, and any number of others,
+// of which only the SHA-256 is known. They are in one table, so it makes no difference to a
+// look-up which of them a key is. No protocol signs with a key, so nothing needs the key itself;
+// pages that show a snippet show the one of the configuration.
 package auth

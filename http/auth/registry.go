@@ -37,25 +37,16 @@ type Keys struct {
 	TokenAuth     string   // Matomo
 	TrackingToken string   // Matomo: may do what TokenAuth may, except read
 	Origins       []string // browsers that may send without a secret (OpenPanel)
+	More          []Key    // of any kinds, beside the one of each kind above
 }
 
 // Account is a site with the credentials that open it. There is one for each site, as long
 // as the registry lives. Its Keys never change.
 type Account struct {
 	Keys
-	Index   int   // of the site among those given to NewRegistry, from 0
-	Queries *Work // reads at work with its public credentials
-}
-
-// credential is one key and what it opens.
-type credential struct {
-	digest  [32]byte
-	account *Account // nil for the admin token
-	rights  dialect.Right
-	admin   bool
-	private bool // proves more than a public write key: limits by ip do not apply
-	queries *Work
-	streams *atomic.Int32
+	Index   int           // of the site among those given to NewRegistry, from 0
+	Queries *Work         // reads at work with its public credentials
+	secrets []*credential // of OpenPanel's clients
 }
 
 // Tokens are the keys of the whole process. An empty one opens nothing.
@@ -70,13 +61,14 @@ type Registry struct {
 	keys     map[[32]byte]*credential
 	others   map[[32]byte]struct{} // known keys that open nothing in a header, see refused
 	metrics  string
-	clients  map[[32]byte]*Account
+	clients  map[[32]byte]*credential // ids of OpenPanel's clients
 	ids      map[uint32]*Account
 	names    map[string]*Account
 	only     *Account // the only site there is, else nil
 	first    *Account
 	implicit bool // every site name means the only one
 	Tickets  *Tickets
+	ended    func(site *dialect.Site, title string) // see OnEnded
 }
 
 // NewRegistry takes the sites, the keys of the process, and whether every site name means
@@ -98,14 +90,18 @@ func newRegistry(before *Registry, sites []Keys, tokens Tokens, implicit bool) (
 		keys:     map[[32]byte]*credential{},
 		others:   map[[32]byte]struct{}{},
 		metrics:  tokens.Metrics,
-		clients:  map[[32]byte]*Account{},
+		clients:  map[[32]byte]*credential{},
 		ids:      map[uint32]*Account{},
 		names:    map[string]*Account{},
 		implicit: implicit && len(sites) == 1,
 		Tickets:  before.Tickets,
+		ended:    before.ended,
 	}
-	if err := r.add(tokens.Admin, &credential{rights: dialect.Read | dialect.Write | dialect.Manage, admin: true, private: true}, before); err != nil {
-		return nil, fmt.Errorf("admin token: %w", err)
+	if tokens.Admin != "" {
+		c := &credential{digest: sha256.Sum256([]byte(tokens.Admin)), rights: dialect.Read | dialect.Write | dialect.Manage, admin: true, private: true}
+		if err := r.add(c, before); err != nil {
+			return nil, fmt.Errorf("admin token: %w", err)
+		}
 	}
 	for i, s := range sites {
 		id, name := s.Site.ID, s.Site.Name
@@ -123,33 +119,10 @@ func newRegistry(before *Registry, sites []Keys, tokens Tokens, implicit bool) (
 		if r.first == nil {
 			r.first = a
 		}
-		for _, key := range []struct {
-			text    string
-			rights  dialect.Right
-			private bool
-		}{
-			{s.SecretKey, dialect.Read | dialect.Write | dialect.Manage, true},
-			{s.ReadKey, dialect.Read, true},
-			{s.WriteKey, dialect.Write, false},
-			{s.TokenAuth, 0, true},
-			{s.TrackingToken, 0, true},
-		} {
-			c := &credential{account: a, rights: key.rights, private: key.private}
-			if !key.private {
-				c.queries = a.Queries
-			}
-			if err := r.add(key.text, c, before); err != nil {
+		for _, c := range a.credentials() {
+			if err := r.add(c, before); err != nil {
 				return nil, fmt.Errorf("site %q: %w", name, err)
 			}
-		}
-		r.others[sha256.Sum256([]byte(s.ClientSecret))] = struct{}{}
-		if s.ClientID != "" {
-			d := sha256.Sum256([]byte(s.ClientID))
-			if r.clients[d] != nil {
-				return nil, fmt.Errorf("site %q: its client_id is another site's", name)
-			}
-			r.clients[d] = a
-			r.others[d] = struct{}{}
 		}
 	}
 	if tokens.Metrics != "" {
@@ -162,52 +135,13 @@ func newRegistry(before *Registry, sites []Keys, tokens Tokens, implicit bool) (
 	return r, nil
 }
 
-// trusts says whether Matomo's trackers may set the time and place of their hits with this
-// token.
-func (a *Account) trusts(token string) bool {
-	return same(token, a.TokenAuth) || same(token, a.TrackingToken)
-}
-
-// add adds a credential. One without queries counts its own, those of before included.
-func (r *Registry) add(key string, c *credential, before *Registry) error {
-	if key == "" {
-		return nil
-	}
-	c.digest = sha256.Sum256([]byte(key))
-	if r.keys[c.digest] != nil {
-		return errors.New("a key is used twice")
-	}
-	if old := before.keys[c.digest]; c.queries == nil && old != nil && old.private {
-		c.queries, c.streams = old.queries, old.streams
-	} else if c.queries == nil {
-		c.queries = new(Work)
-	}
-	if c.streams == nil {
-		c.streams = new(atomic.Int32)
-	}
-	r.keys[c.digest] = c
-	return nil
-}
-
-// key finds the credential of a key, nil when there is none.
-func (r *Registry) key(text string) *credential {
-	if text == "" || len(text) > 512 {
-		return nil
-	}
-	d := sha256.Sum256([]byte(text))
-	c := r.keys[d]
-	if c == nil || subtle.ConstantTimeCompare(c.digest[:], d[:]) != 1 {
-		return nil
-	}
-	return c
-}
-
 // refused is why a key in a header that opens nothing is refused: it is unknown, or it is a
 // key of another kind, which does not belong there. An empty key is unknown.
 func (r *Registry) refused(key string) (dialect.Failure, error) {
-	if key != "" && len(key) <= 512 {
+	if key != "" && len(key) <= keyBytesMax {
 		_, known := r.others[sha256.Sum256([]byte(key))]
-		if known || r.key(key) != nil || r.ids[r.Tickets.site(key)] != nil {
+		c := r.find(key)
+		if known || c != nil && !c.over(r.Tickets.now) || r.ids[r.Tickets.site(key)] != nil {
 			return dialect.Forbidden, ErrForbidden
 		}
 	}
@@ -232,7 +166,16 @@ func (r *Registry) AnySite() bool { return r.implicit }
 func (r *Registry) ByID(id uint32) *Account { return r.ids[id] }
 
 // ByClient is the site of an OpenPanel client's id, nil when there is none.
-func (r *Registry) ByClient(id string) *Account { return r.clients[sha256.Sum256([]byte(id))] }
+func (r *Registry) ByClient(id string) *Account {
+	if len(id) > keyBytesMax {
+		return nil
+	}
+	c := r.alive(r.clients[sha256.Sum256([]byte(id))])
+	if c == nil {
+		return nil
+	}
+	return c.account
+}
 
 // Grant is what a credential opens: whose site, and what may be done there.
 type Grant struct {
@@ -242,6 +185,13 @@ type Grant struct {
 	Admin   bool
 	Queries *Work         // reads at work with this credential; whoever reads counts them
 	Streams *atomic.Int32 // open streams that last, as above; set by Authorize and AuthorizeSession alone
+	Key     string        // what admin.log calls the credential; "" = it is public. Set as Streams
+	Ends    int64         // when the credential ends, Unix milliseconds; 0 = never. Set as Streams
+}
+
+// grant is what a key in a header opens.
+func (c *credential) grant() Grant {
+	return Grant{Account: c.account, Private: c.private, Rights: c.rights, Admin: c.admin, Queries: c.queries, Streams: c.streams, Key: c.title(), Ends: c.ends}
 }
 
 // Authorize resolves the key in an Authorization header. query is the raw query string, in
@@ -254,7 +204,7 @@ func (r *Registry) Authorize(header, query string, need dialect.Right, siteless 
 	if c == nil {
 		return refuse(r.refused(token))
 	}
-	return r.choose(Grant{c.account, c.private, c.rights, c.admin, c.queries, c.streams}, query, need, siteless)
+	return r.choose(c.grant(), query, need, siteless)
 }
 
 // choose is the part of Authorize that comes after the key: its right, and which site the
@@ -319,7 +269,7 @@ func (r *Registry) writeKey(key string) (Grant, dialect.Failure, error) {
 	if k.rights&dialect.Write == 0 {
 		return refuse(dialect.Forbidden, ErrForbidden)
 	}
-	return Grant{k.account, k.private, k.rights, false, k.queries, nil}, dialect.OK, nil
+	return Grant{Account: k.account, Private: k.private, Rights: k.rights, Queries: k.queries}, dialect.OK, nil
 }
 
 // nativeKey is a key of the native API for the site of a name. Without a name it is the
@@ -342,7 +292,7 @@ func (r *Registry) nativeKey(site, key string) (Grant, dialect.Failure, error) {
 	case a == nil, k.account != nil && k.account != a:
 		return refuse(dialect.NotFound, errNoSuchSite)
 	}
-	return Grant{a, k.private, k.rights, k.admin, k.queries, nil}, dialect.OK, nil
+	return Grant{Account: a, Private: k.private, Rights: k.rights, Admin: k.admin, Queries: k.queries}, dialect.OK, nil
 }
 
 // ticket opens its site to reads. A name of a site, if there is one, has to be that site's.
@@ -354,18 +304,20 @@ func (r *Registry) ticket(site, ticket string) (Grant, dialect.Failure, error) {
 	case !r.implicit && site != "" && site != a.Site.Name:
 		return refuse(dialect.NotFound, errNoSuchSite)
 	}
-	return Grant{a, true, dialect.Read, false, a.Queries, nil}, dialect.OK, nil
+	return Grant{Account: a, Private: true, Rights: dialect.Read, Queries: a.Queries}, dialect.OK, nil
 }
 
 // client is an OpenPanel client with its secret, or without a secret from an origin that the
 // site lists. A wrong id, a wrong secret and a wrong origin get the same answer.
 func (r *Registry) client(id, secret, origin string) (Grant, dialect.Failure, error) {
 	a := r.ByClient(id)
-	switch {
-	case a == nil:
+	if a == nil {
 		return refuse(dialect.Unauthorized, ErrUnauthorized)
-	case same(secret, a.ClientSecret):
-		return Grant{a, true, dialect.Read | dialect.Write, false, a.Queries, nil}, dialect.OK, nil
+	}
+	if secret != "" && len(secret) <= keyBytesMax && r.alive(a.secret(sha256.Sum256([]byte(secret)))) != nil {
+		return Grant{Account: a, Private: true, Rights: dialect.Read | dialect.Write, Queries: a.Queries}, dialect.OK, nil
+	}
+	switch {
 	case secret != "" || origin == "":
 		return refuse(dialect.Unauthorized, ErrUnauthorized)
 	case !allowsOrigin(a.Origins, origin):
@@ -394,8 +346,8 @@ func (r *Registry) siteID(id, token string) (Grant, dialect.Failure, error) {
 		return g, dialect.OK, nil
 	}
 	k := r.key(token)
-	super := same(token, a.TokenAuth) || k != nil && k.admin
-	if g.Private = super || a.trusts(token); !g.Private {
+	super := k != nil && (k.admin || k.account == a && k.kind == TokenAuth)
+	if g.Private = super || k.trusts(a); !g.Private {
 		return refuse(dialect.Unauthorized, ErrUnauthorized)
 	}
 	if super {
@@ -413,7 +365,7 @@ func (r *Registry) tokenOwner(token string) *Account {
 		return nil
 	case k.admin:
 		return r.first
-	case k.account == nil || !k.account.trusts(token):
+	case !k.trusts(k.account):
 		return nil
 	}
 	return k.account

@@ -275,7 +275,7 @@ func (c *credential) opener() Opener {
 // Has says whether the key of an Opener is still one that opens the same.
 func (r *Registry) Has(o Opener) bool {
 	c := r.keys[o.digest]
-	return c != nil && c.opener() == o
+	return c != nil && c.opener() == o && !c.over(r.Tickets.now)
 }
 
 // of is the credential that a session came from; nil when it is no longer configured, or opens
@@ -293,7 +293,9 @@ func (r *Registry) AuthorizeSession(s *Session, query string, need dialect.Right
 	if c == nil {
 		return refuse(dialect.Unauthorized, ErrUnauthorized)
 	}
-	g := Grant{c.account, true, c.rights, c.admin, &s.queries, &s.streams}
+	c.use()
+	g := c.grant()
+	g.Private, g.Queries, g.Streams = true, &s.queries, &s.streams
 	return r.choose(g, query, need, siteless)
 }
 
