@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"cairn/engine/query"
 	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -33,6 +34,9 @@ type Options struct {
 	// RetentionBytes returns how large the store may become before the oldest days are deleted;
 	// 0 = it has no limit, as when RetentionBytes is nil.
 	RetentionBytes func() int64
+
+	// Retained is told of each deletion that retention_days or retention_bytes makes; nil = nobody is.
+	Retained func(site *query.Site, r query.Receipt)
 
 	Found     *store.Found // what store.Look has just found in Dir; nil = Open looks itself
 	KeysNoted bool         // keys.toml has a checksum, and the store notes that from now on
@@ -107,6 +111,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.RetentionBytes == nil {
 		o.RetentionBytes = func() int64 { return 0 }
+	}
+	if o.Retained == nil {
+		o.Retained = func(*query.Site, query.Receipt) {}
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default

@@ -168,7 +168,11 @@ func (r *retainer) clockIsAhead() bool {
 // deleteBefore deletes the events of a site before a moment, as retention does: identify, alias and
 // group events of a person stay as long as the person has a later event.
 func (e *Engine) deleteBefore(ctx context.Context, site *query.Site, before int64, reason string) (query.Receipt, error) {
-	return e.delete(ctx, site, query.Deletion{Kind: query.DeleteRetention, To: before, By: "retention", Reason: reason})
+	r, err := e.delete(ctx, site, query.Deletion{Kind: query.DeleteRetention, To: before, By: "retention", Reason: reason})
+	if err == nil {
+		e.opts.Retained(site, r)
+	}
+	return r, err
 }
 
 // keptDays is how many days of a site retention_bytes never deletes.

@@ -278,7 +278,7 @@ func (x *exchange) admit() (dialect.Failure, error) {
 			return failure, err
 		}
 		x.grant = g
-		x.req.Rights, x.req.Admin = g.Rights, g.Admin
+		x.req.Rights, x.req.Admin, x.req.Key = g.Rights, g.Admin, x.keyName(&g)
 		if g.Account != nil {
 			x.req.Site = &g.Account.Site
 		}

@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/query"
+	"cairn/http/adminlog"
 	"cairn/http/auth"
 	"cairn/http/native"
 )
@@ -24,6 +25,8 @@ type Site struct {
 	TokenAuth     string // Matomo
 	TrackingToken string // Matomo: may do what TokenAuth may, except read
 	ReadKey       string // may only read
+
+	More []auth.Key // keys of any kinds, beside the one of each kind above
 
 	Origins   []string // browsers that may send without a secret (OpenPanel)
 	RateLimit int      // events a second; 0 = none
@@ -75,6 +78,12 @@ type Options struct {
 	// may read. nil = nothing.
 	Metrics  func(put func(name, kind, help string, value float64, labels ...string))
 	Degraded func() []string
+
+	// AdminLog gets what is done with a key that may do more than read and send. nil = nobody.
+	AdminLog *adminlog.Log
+	// Commands is the path of the socket through which the commands of this machine come; "" =
+	// there is none.
+	Commands string
 
 	// Geo returns how closely addresses are located: country, region, city, or "" for not at all;
 	// and the text that pages with locations must show, "" when there is none. nil = not at all.

@@ -198,7 +198,7 @@ func (x *exchange) stillValid() bool {
 		return x.s.browsers.Lives(x.browser) && failure == dialect.OK && g.Account != nil && g.Account.Site.ID == x.req.Site.ID
 	}
 	if now == x.sites {
-		return true
+		return x.grant.Ends == 0 || x.s.now().UnixMilli() < x.grant.Ends
 	}
 	g, failure, _ := now.registry.Authorize(x.header("Authorization"), x.req.RawQuery, x.need(), x.route.Right&dialect.Admin != 0)
 	return failure == dialect.OK && g.Account != nil && g.Account.Site.ID == x.req.Site.ID

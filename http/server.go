@@ -15,6 +15,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/http/adminlog"
 	"cairn/http/auth"
 	"cairn/http/dashboard"
 	"cairn/http/dialect"
@@ -50,6 +51,9 @@ type Server struct {
 	others   func(put func(name, kind, help string, value float64, labels ...string)) // Options.Metrics
 	degraded func() []string
 	repeats  repeats
+	admin    *adminlog.Log
+	commands string         // Options.Commands
+	imports  imports        // see adminlog.go
 	browsers *auth.Sessions // see gate.go
 	codes    *auth.Codes
 	tries    *meters // to log in
@@ -87,6 +91,8 @@ func New(o Options) (*Server, error) {
 		ids:      newRequestIDs(),
 		others:   o.Metrics,
 		degraded: o.Degraded,
+		admin:    o.AdminLog,
+		commands: o.Commands,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -99,7 +105,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: func() string { return s.sites.Load().options.SnapshotDir }, Now: s.now, Version: o.Version,
 		Sites: func() []*dialect.Site { return s.sites.Load().all() },
-		Geo:   o.Geo, Refused: s.refusedEvents,
+		Geo:   o.Geo, Refused: s.refusedEvents, Note: s.note,
 		LoginLink: func(req *dialect.Request) (string, time.Time, error) { return s.loginLink(req.Address) }})
 	s.codes, s.tries = auth.NewCodes(s.now), newMeters(newPace(triesMinute/60.0, triesAtOnce))
 	s.guesses = newMeters(newPace(guessesMinute/60.0, guessesMinute))

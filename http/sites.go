@@ -98,6 +98,9 @@ func (s *Server) newSites(before *sites, o Options) (next *sites, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if before == nil {
+		next.registry.OnEnded(s.keyEnded)
+	}
 	routes := s.routes(next.dashboard, dialects(s.native, known, next.registry.AnySite()))
 	if err := next.addresses.free(routes); err != nil {
 		return nil, err
@@ -113,8 +116,8 @@ func keysOf(s *Site) auth.Keys {
 	return auth.Keys{
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		SecretKey: s.SecretKey, ReadKey: s.ReadKey, TokenAuth: s.TokenAuth, TrackingToken: s.TrackingToken,
-		Origins: s.Origins,
-		Site:    dialect.Site{Site: s.Site.Site, WriteKey: s.WriteKey, ClientID: s.ClientID, Settings: s.Settings},
+		Origins: s.Origins, More: s.More,
+		Site: dialect.Site{Site: s.Site.Site, WriteKey: s.WriteKey, ClientID: s.ClientID, Settings: s.Settings},
 	}
 }
 

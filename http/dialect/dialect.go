@@ -131,6 +131,8 @@ type Request struct {
 	// Both are set when the route's Auth is AuthBearer.
 	Rights Right
 	Admin  bool
+	// Key is the name of that key for admin.log. It is set as Rights is.
+	Key string
 	// Share is the share that the request came by; nil = it came by none.
 	Share *Share
 	// Find is the site that a credential opens, nil when there is none. Decode calls it

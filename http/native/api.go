@@ -7,6 +7,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/http/adminlog"
 	"cairn/http/dialect"
 )
 
@@ -102,6 +103,8 @@ type Options struct {
 	// that whoever shows it must show, too. nil = nothing.
 	Geo     func() (finest, credit string)
 	Refused func() map[string]uint64 // events refused since the start, by reason
+	// Note puts what was done into admin.log. Who did it and from where is taken from the request.
+	Note func(*dialect.Request, adminlog.Entry)
 	// LoginLink makes a link that opens the dashboard once, until a time.
 	LoginLink func(*dialect.Request) (url string, until time.Time, err error)
 }
@@ -122,6 +125,9 @@ func New(o Options) *API {
 	}
 	if o.SnapshotDir == nil {
 		o.SnapshotDir = func() string { return "" }
+	}
+	if o.Note == nil {
+		o.Note = func(*dialect.Request, adminlog.Entry) {}
 	}
 	if o.LoginLink == nil {
 		o.LoginLink = func(*dialect.Request) (url string, until time.Time, err error) { return "", until, errNoDashboard }

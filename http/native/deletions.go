@@ -12,6 +12,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/http/adminlog"
 	"cairn/http/dialect"
 )
 
@@ -91,6 +92,7 @@ func (n *API) delete(ctx context.Context, c *reading, d *query.Deletion, id stri
 	}
 	c.out = appendReceipt(c.out, &r)
 	if !d.DryRun {
+		n.options.Note(c.req, adminlog.Entry{Action: adminlog.Deletion, Site: c.site.Name, What: strconv.FormatUint(r.ID, 10)})
 		c.out = event.AppendStrings(append(c.out, `,"snapshots":`...), n.snapshotNames())
 	}
 	c.out = append(event.AppendStrings(append(c.out, `,"saved":`...), saved), '}')

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cairn/engine/query"
+	"cairn/http/adminlog"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -85,6 +86,7 @@ func (n *API) exportEvents(ctx context.Context, c *reading) error {
 	if plan.UpTo != "" {
 		c.res.Header = append(c.res.Header, [2]string{exportUpTo, plan.UpTo})
 	}
+	n.options.Note(c.req, adminlog.Entry{Action: adminlog.Export, What: name})
 	packing := ""
 	if !form.packed {
 		if packing = packingOf(c.req.Header("Accept-Encoding")); packing != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"cairn/engine/event"
+	"cairn/http/adminlog"
 	"cairn/http/dialect"
 )
 
@@ -16,6 +17,7 @@ func (n *API) makeLoginLink(_ context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
+	n.options.Note(c.req, adminlog.Entry{Action: adminlog.LoginLink})
 	c.out = event.AppendString(append(c.out, `{"url":`...), url)
 	c.out = append(appendTime(append(c.out, `,"expires":`...), until.UnixMilli()), '}')
 	return nil

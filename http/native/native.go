@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/http/adminlog"
 	"cairn/http/dialect"
 )
 
@@ -185,6 +187,9 @@ func badRequest(msg string) error {
 func (n *API) Reply(req *dialect.Request, res *dialect.Response, result dialect.Result) {
 	sent, _ := req.State.(*decoder)
 	body := res.Body[:0]
+	if result.Failure == dialect.OK && sent != nil && sent.now != 0 && slices.ContainsFunc(result.Outcomes, func(o dialect.Outcome) bool { return o.Status != event.Rejected }) {
+		n.options.Note(req, adminlog.Entry{Action: adminlog.Import})
+	}
 	switch {
 	case result.Failure != dialect.OK:
 		status := result.Failure.Status()

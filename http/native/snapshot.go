@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"cairn/engine/query"
+	"cairn/http/adminlog"
 	"cairn/http/dialect"
 )
 
@@ -23,6 +24,11 @@ func (n *API) makeSnapshot(ctx context.Context, c *reading) error {
 	}
 	defer n.snapshots.Unlock()
 	info, err := n.snapshot(ctx, dir)
+	note := adminlog.Entry{Action: adminlog.Snapshot, Failed: err != nil}
+	if err == nil {
+		note.What = filepath.Base(info.Path)
+	}
+	n.options.Note(c.req, note)
 	c.out = appendSnapshot(c.out, info)
 	return err
 }
