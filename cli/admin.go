@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/check"
 	"cairn/engine/query"
+	"cairn/http/adminlog"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/dustin/go-humanize"
@@ -103,6 +105,7 @@ func restore(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, "restore", err)
 	}
+	noteCommand(to, slog.New(slog.NewTextHandler(stderr, nil)), adminlog.Entry{Action: adminlog.Restore, What: filepath.Base(filepath.Clean(from))})
 	fmt.Fprintf(stdout, "%s is restored from %s.\n", to, from)
 	switch {
 	case applied.Deletions > 0:

@@ -9,6 +9,7 @@
 //	parts.go    what a part of a running server is, and the list of all parts
 //	listen.go   the http server and its listeners
 //	datadir.go  which directories may be data directories
+//	adminlog.go admin.log: who administered the store
 //	memory.go   the limit of memory that the runtime keeps to
 //	malloc_cgo.go malloc_other.go
 //	            the same for the memory of C, in a build with cgo

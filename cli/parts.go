@@ -62,8 +62,10 @@ func (p *process) newParts(opts *engine.Options) error {
 	places := geo.Open(geo.Options{Files: geoFiles(p.config()), Log: p.log})
 	opts.Visitors = salts
 	opts.Enrich = enrich.New(enrich.Options{Geo: places})
-	p.closers = append(p.closers, salts.Close, places.Close)
+	admin := newAdminPart(p.config(), opts, p.log)
+	p.closers = append(p.closers, salts.Close, places.Close, admin.Close)
 	p.parts = append(p.parts,
+		admin,
 		places,
 		p.limit,
 	)
