@@ -36,6 +36,7 @@
 //	               those of the site's zone; full.go what happens while the disk has no space,
 //	               and pending.go how a start waits for it
 //	browsers.go    sessions of browsers at the dashboard
+//	keyuses.go     on which day keys were last used
 //	shares.go      which share has a token
 //	saved.go       filters, goals, shares and other things that a site saves
 //	delete.go      deletions: which rows they hide; purge.go how they go on until no file

@@ -12,6 +12,7 @@
 //	0x44 | site u32 | id | piece   deletions (engine/erase)
 //	0x45 | site u32 | id 8 bytes   saved things: filters, goals, shares … (engine/records)
 //	0x46 | SHA-256                 sessions of browsers (engine/records)
+//	0x47 | site u32 | SHA-256      last uses of keys (engine/records)
 //	0x48 | site u32 | name         notes about a site (engine/records)
 
 package store
@@ -28,6 +29,7 @@ const (
 	PrefixDeletions  = 0x44
 	PrefixSaved      = 0x45
 	PrefixBrowsers   = 0x46
+	PrefixKeyUses    = 0x47
 	PrefixNotes      = 0x48
 )
 
