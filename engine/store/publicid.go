@@ -114,6 +114,11 @@ func (p *PublicIDs) Derive(site uint32, text string) string {
 // find out the key by it.
 func (p *PublicIDs) Line() string { return p.Derive(0, "line of stores") }
 
+// Incarnation names the newest incarnation of the line.
+func (p *PublicIDs) Incarnation() string {
+	return fmt.Sprintf("%s-%04x", p.Line()[:8], p.incarnations[len(p.incarnations)-1].number)
+}
+
 // Life is one incarnation, as one site has it.
 type Life struct {
 	Number uint16 `json:"number"`

@@ -58,8 +58,38 @@ func CheckEmpty(fs vfs.FS, dir string) error {
 // contains it is not opened: it would look like a new, empty one.
 const PartialName = Name + ".partial"
 
-// restore copies the store to PartialName, prepares it there and then renames it.
+// Source is what a restore makes a data directory of.
+type Source struct {
+	Events uint64
+	// Fetch writes and syncs each file of the snapshot at the path that path returns for its name. It
+	// compares the content with the sum of the manifest.
+	Fetch func(path func(name string) string) error
+	// Replay, if it is not nil, appends to the store what came after the snapshot, and returns how
+	// many events. The store is not yet a new incarnation.
+	Replay func(*pebble.DB) (events uint64, err error)
+	// Prepare, if it is not nil, changes the store after that.
+	Prepare func(*pebble.DB) error
+}
+
+// restore has the files of a snapshot in a directory copied.
 func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest, prepare func(*pebble.DB) error) error {
+	return RestoreFrom(fs, dataDir, Source{Events: m.Events, Prepare: prepare, Fetch: func(path func(name string) string) error {
+		for _, f := range m.Files {
+			sum, err := copyFile(fs, joinName(fs, snapshotDir, f.Name), path(f.Name))
+			if err != nil {
+				return err
+			}
+			if sum != f.SHA256 {
+				return fmt.Errorf("%s changed while it was copied. %s", f.Name, SnapshotAdvice(snapshotDir))
+			}
+		}
+		return nil
+	}})
+}
+
+// RestoreFrom makes a data directory, which must be empty or missing. The store is called PartialName
+// until it is complete. See Restore.
+func RestoreFrom(fs vfs.FS, dataDir string, from Source) error {
 	part := PartialName
 	if err := MakeDir(fs, fs.PathJoin(dataDir, part)); err != nil {
 		return err
@@ -68,21 +98,16 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest, prepare func(*
 	if err != nil {
 		return err
 	}
-	if err := mark.Write(m.Events); err != nil {
+	if err := mark.Write(from.Events); err != nil {
 		return err
 	}
-	for _, f := range m.Files {
-		to := f.Name
-		if name, ok := strings.CutPrefix(f.Name, Name+"/"); ok {
-			to = part + "/" + name
+	if err := from.Fetch(func(name string) string {
+		if inner, ok := strings.CutPrefix(name, Name+"/"); ok {
+			name = part + "/" + inner
 		}
-		sum, err := copyFile(fs, joinName(fs, snapshotDir, f.Name), joinName(fs, dataDir, to))
-		if err != nil {
-			return err
-		}
-		if sum != f.SHA256 {
-			return fmt.Errorf("%s changed while it was copied. %s", f.Name, SnapshotAdvice(snapshotDir))
-		}
+		return joinName(fs, dataDir, name)
+	}); err != nil {
+		return err
 	}
 	if err := errors.Join(wal.SyncDir(fs, fs.PathJoin(dataDir, part)), wal.SyncDir(fs, dataDir)); err != nil {
 		return err
@@ -91,12 +116,23 @@ func restore(fs vfs.FS, snapshotDir, dataDir string, m *manifest, prepare func(*
 	if err != nil {
 		return err
 	}
-	err = BeginIncarnation(db)
-	if err == nil && prepare != nil {
-		err = prepare(db)
+	replayed := uint64(0)
+	if from.Replay != nil {
+		replayed, err = from.Replay(db)
+	}
+	if err == nil {
+		err = BeginIncarnation(db)
+	}
+	if err == nil && from.Prepare != nil {
+		err = from.Prepare(db)
 	}
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
+	}
+	if replayed > 0 {
+		if err := mark.Write(from.Events + replayed); err != nil {
+			return err
+		}
 	}
 	if err := fs.Rename(fs.PathJoin(dataDir, part), Dir(fs, dataDir)); err != nil {
 		return err

@@ -328,6 +328,25 @@ func VerifySnapshot(fs vfs.FS, dir string) (*manifest, error) {
 	return m, err
 }
 
+// SnapshotFile is a file of a snapshot, as its manifest has it.
+type SnapshotFile struct {
+	Name   string // slash-separated
+	Size   int64
+	SHA256 string // hex digits
+}
+
+// ReadSnapshot reads the manifest of a snapshot and no other file of it.
+func ReadSnapshot(fs vfs.FS, dir string) (files []SnapshotFile, events uint64, err error) {
+	m, err := readManifest(fs, dir)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, f := range m.Files {
+		files = append(files, SnapshotFile(f))
+	}
+	return files, m.Events, nil
+}
+
 // manifestBytesMax is the greatest length of a manifest: about 400,000 files.
 const manifestBytesMax = 64 << 20
 
