@@ -29,8 +29,8 @@ const KeyName = "key.age"
 const ObjectPrefix = "obj/"
 
 // scryptWork is the work of a guess at the passphrase: 2^16, which takes 64 MiB for an instant. It is
-// paid once a start. More would not fit beside a store with little memory.
-const scryptWork = 16
+// paid once a start. More would not fit beside a store with little memory. Tests take less.
+var scryptWork = 16
 
 // ErrNoPassphrase and ErrPassphrase say why a bucket cannot be read.
 var (
@@ -276,15 +276,46 @@ func (v *Vault) Open(ctx context.Context, name string) (io.ReadCloser, Info, err
 	if err != nil || v.key == nil {
 		return r, info, err
 	}
-	plain, err := age.Decrypt(r, v.key.identity)
+	from := &sealed{r: r}
+	plain, err := age.Decrypt(from, v.key.identity)
 	if err != nil {
 		r.Close()
-		return nil, info, fmt.Errorf("%s cannot be decrypted: %w", name, err)
+		return nil, info, fmt.Errorf("decrypt %s: %w", name, from.explain(err))
 	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{plain, r}, info, nil
+	return &unsealed{from, plain, r}, info, nil
+}
+
+// sealed is an encrypted object that is being read. It tells a failure of the bucket from damage.
+type sealed struct {
+	r   io.Reader
+	err error // of the bucket
+}
+
+func (s *sealed) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+func (s *sealed) explain(err error) error {
+	if err == nil || err == io.EOF || s.err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errDamaged, err)
+}
+
+// unsealed is an object that is being read and decrypted.
+type unsealed struct {
+	from  *sealed
+	plain io.Reader
+	io.Closer
+}
+
+func (u *unsealed) Read(p []byte) (int, error) {
+	n, err := u.plain.Read(p)
+	return n, u.from.explain(err)
 }
 
 // Text reads a small object, decrypted. One of more than most bytes is an error.

@@ -272,6 +272,8 @@ func (b *Bucket) explain(ctx context.Context, what string, err error, conditiona
 	switch code := answer.StatusCode; {
 	case code == http.StatusPreconditionFailed, code == http.StatusConflict && conditional, code == http.StatusNotFound && answer.Code == "NoSuchKey" && conditional:
 		return fmt.Errorf("%s: %w", what, backup.ErrCondition)
+	case code == http.StatusNotImplemented && conditional:
+		return fmt.Errorf("%s: %w: %w", what, errors.ErrUnsupported, err)
 	case answer.Code == "NoSuchBucket":
 		return fmt.Errorf("%s: there is no bucket %s", what, b.bucket)
 	case code == http.StatusNotFound && !conditional:
