@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
 	_ "time/tzdata" // for the time zones of sites, on machines without zoneinfo
 
 	"cairn/cli/config"
@@ -25,7 +23,7 @@ const (
 )
 
 // command is one word after "cairn". run gets the arguments after the word and
-// returns the exit code.
+// returns the exit code. Help and manual leave out a command without a summary.
 type command struct {
 	name, args, summary string
 	run                 func(args []string, stdout, stderr io.Writer) int
@@ -48,7 +46,10 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 		{"repair", "DATA_DIR NEW_DIR", "save what is sound in a damaged store", repairStore},
 		{"bench", "[flags]", "measure the speed of a server under a realistic load", cmdBench},
 		{"geo", "[flags] IP...", "print the location of IP addresses", cmdGeo},
-		{"version", "", "print the version", printVersion},
+		{"healthcheck", "[flags]", "ask the running server whether it is ready; for containers", healthcheck},
+		{"completion", "bash|zsh|fish", "print a script that completes commands and flags in a shell", completion},
+		{"man", "", "", man},
+		{"version", "[flags]", "print the version", printVersion},
 		{"help", "[COMMAND]", "print this help, or the help of a command", help},
 	}
 }
@@ -91,7 +92,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 func printUsage(w io.Writer) {
 	fmt.Fprint(w, "cairn stores events and answers questions about them, over HTTP.\n\nUsage: cairn COMMAND [arguments]\n\n")
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-9s %-18s %s\n", c.name, c.args, c.summary)
+		if c.summary != "" {
+			fmt.Fprintf(w, "  %-11s %-18s %s\n", c.name, c.args, c.summary)
+		}
 	}
 	fmt.Fprint(w, "\n\"cairn COMMAND -h\" prints the flags of a command.\nExit codes: 0 success, 1 failure, 2 wrong usage, 3 an import refused records, 70 the store can no longer accept writes.\n")
 }
@@ -102,23 +105,6 @@ func help(args []string, stdout, stderr io.Writer) int {
 		return ExitOK
 	}
 	return run([]string{args[0], "-h"}, stdout, stderr)
-}
-
-func printVersion(args []string, stdout, stderr io.Writer) int {
-	fs := newFlags("version", "", "Print the version of cairn, of Go and of the platform.")
-	if code, done := fs.parse(args, 0, 0, stdout, stderr); done {
-		return code
-	}
-	revision := ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-				revision = " " + s.Value[:12]
-			}
-		}
-	}
-	fmt.Fprintf(stdout, "cairn %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return ExitOK
 }
 
 // flags is the FlagSet of one command together with its help.
@@ -166,6 +152,10 @@ func (f *flags) parse(args []string, least, most int, stdout, stderr io.Writer) 
 	f.positional = append(rest, f.FlagSet.Args()...)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
+		if d, ok := stdout.(*describer); ok {
+			d.flags = f
+			return ExitOK, true
+		}
 		f.help(stdout)
 		return ExitOK, true
 	case err == nil && f.NArg() < least:

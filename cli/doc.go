@@ -23,8 +23,10 @@
 //	dashboard.go
 //	            links that open the dashboard
 //	import.go   imports what other tools have recorded
-//	repair.go keys.go geo.go bench.go
+//	repair.go keys.go geo.go bench.go healthcheck.go version.go
 //	            the commands of these names
+//	describe.go asks all commands for their flags, for completion.go (scripts for shells) and man.go
+//	            (the manual page)
 //	directory_unix.go directory_other.go umask.go
 //	            what a system says of directories, and which modes new files have
 package cli
