@@ -92,6 +92,8 @@ func refused(fs vfs.FS, dir string, err error) error {
 			err = fmt.Errorf("%s is damaged: %w", d.File, err)
 		}
 		err = fmt.Errorf("%w. %s", err, store.Advice(fs, dir, d))
+	} else if back := store.WayBack(fs, dir); back != "" {
+		err = fmt.Errorf("%w. %s", err, back)
 	}
 	return fmt.Errorf("open store %s: %w", dir, err)
 }
@@ -205,7 +207,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	if secret.Version < store.Version {
-		dir, err := e.snapshots.Upgrade(secret.Version, e.total(), func(b *pebble.Batch) error { return e.noteRules(b, secret.Version) })
+		dir, err := e.snapshots.Upgrade(secret.Version, e.total(), e.disk.Room, func(b *pebble.Batch) error { return e.noteRules(b, secret.Version) })
 		if err != nil {
 			return err
 		}

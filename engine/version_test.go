@@ -3,6 +3,8 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -173,7 +175,13 @@ func (f files) find(t *testing.T, prefix string) string {
 // older returns a file system with the golden store of version 1, and the options to open it.
 func older(t *testing.T) (fs *vfs.MemFS, options func(vfs.FS) engine.Options) {
 	t.Helper()
-	fs = readFiles(t, vfs.Default, goldenStore(1)).mem(t)
+	return stored(t, 1)
+}
+
+// stored returns a file system with the golden store of a version, and the options to open it.
+func stored(t *testing.T, version int) (fs *vfs.MemFS, options func(vfs.FS) engine.Options) {
+	t.Helper()
+	fs = readFiles(t, vfs.Default, goldenStore(version)).mem(t)
 	return fs, func(fs vfs.FS) engine.Options {
 		return goldenOptions(fs, newClock(epoch.Add(1000*time.Hour)).now)
 	}
@@ -233,6 +241,119 @@ func TestUpgradeKeepsTheOlderStore(t *testing.T) {
 	}
 	if again, _ := fs.List("data"); len(again) != len(names) {
 		t.Errorf("%v, then %v", names, again)
+	}
+}
+
+// A start raises every older store once, and no other. What it kept of an older store has the
+// version that the store had.
+func TestUpgradeOfEachVersion(t *testing.T) {
+	for version := store.VersionMin; version <= store.VersionNewest; version++ {
+		fs, options := stored(t, version)
+		e, err := engine.Open(options(fs))
+		if err != nil {
+			t.Fatal(version, err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(version, err)
+		}
+		_, err = fs.Stat("data/before-version-3")
+		if kept := err == nil; kept != (version < store.Version) {
+			t.Errorf("version %d: a snapshot was made: %t", version, kept)
+		} else if kept && versionOf(t, fs, "data/before-version-3") != byte(version) {
+			t.Errorf("the snapshot of version %d has version %d", version, versionOf(t, fs, "data/before-version-3"))
+		}
+		if got := versionOf(t, fs, "data"); got != byte(max(version, store.Version)) {
+			t.Errorf("version %d became %d", version, got)
+		}
+	}
+}
+
+// setVersion writes a format version into a store.
+func setVersion(t *testing.T, fs vfs.FS, dir string, version byte) {
+	t.Helper()
+	db, err := pebble.Open(dir+"/store", &pebble.Options{FS: fs, Logger: quiet{}, FormatMajorVersion: pebble.FormatValueSeparation})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Set([]byte("\x01version"), []byte{version}, pebble.Sync), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A cairn that is put back in the place of a newer one refuses the store, and names the snapshot
+// from before the newer one raised its version: the newest that it can open.
+func TestWayBackIsNamed(t *testing.T) {
+	fs, options := older(t)
+	e, err := engine.Open(options(fs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Two newer cairns have raised the version, one after the other.
+	next := fmt.Sprintf("data/before-version-%d", store.VersionNewest+1)
+	later := fmt.Sprintf("data/before-version-%d", store.VersionNewest+2)
+	if err := fs.Rename("data/before-version-3", next); err != nil {
+		t.Fatal(err)
+	}
+	setVersion(t, fs, "data", store.VersionNewest+2)
+	refusals := func() (list []string) {
+		t.Helper()
+		before := readFiles(t, fs, "data")
+		e, err := engine.Open(options(fs))
+		if err == nil {
+			_ = e.Close()
+			t.Fatal("opened")
+		}
+		_, err2 := engine.Look(fs, "data")
+		_, err3 := check.Store(context.Background(), fs, "data")
+		if err2 == nil || err3 == nil {
+			t.Fatal(err2, err3)
+		}
+		if changed := before.differ(readFiles(t, fs, "data")); len(changed) > 0 {
+			t.Errorf("changed: %v", changed)
+		}
+		return []string{err.Error(), err2.Error(), err3.Error()}
+	}
+	copyTree(t, fs, next, later)
+	setVersion(t, fs, later, store.VersionNewest+1)
+	for _, text := range refusals() {
+		for _, part := range []string{"format version [6]", "cairn restore " + next + " NEW_DIR", "newer store only"} {
+			if !strings.Contains(text, part) {
+				t.Errorf("%q does not say %q", text, part)
+			}
+		}
+	}
+	if err := store.Restore(fs, next, "back", nil); err != nil {
+		t.Error(err)
+	}
+	if err := fs.RemoveAll(next); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range refusals() {
+		if strings.Contains(text, "restore") || !strings.Contains(text, "too new for this cairn as well") {
+			t.Error(text)
+		}
+	}
+	if err := fs.RemoveAll(later); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range refusals() {
+		if strings.Contains(text, "Before a newer cairn") || !strings.Contains(text, "use the cairn that wrote it, or a newer one") {
+			t.Error(text)
+		}
+	}
+}
+
+// copyTree copies a directory.
+func copyTree(t *testing.T, fs vfs.FS, from, to string) {
+	t.Helper()
+	for name, data := range readFiles(t, fs, from) {
+		path := to + "/" + name
+		if err := errors.Join(fs.MkdirAll(fs.PathDir(path), 0o755), store.WriteFile(fs, path, data)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

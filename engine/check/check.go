@@ -71,6 +71,11 @@ func With(ctx context.Context, o Options) (report Report, err error) {
 		if r := recover(); r != nil { // a fatal error of Pebble's
 			err = fmt.Errorf("check: %v", r)
 		}
+		if err != nil && store.Damaged(err) == nil {
+			if back := store.WayBack(fs, dir); back != "" {
+				err = fmt.Errorf("%w. %s", err, back)
+			}
+		}
 	}()
 	if _, serr := fs.Stat(fs.PathJoin(dir, store.ManifestName)); serr == nil {
 		report.Snapshot = true

@@ -9,9 +9,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// TemporaryFiles matches the names of cairn's temporary files: pairs spilled by queries, and
-// runs that are about to be added to the store.
-var TemporaryFiles = regexp.MustCompile(`^(pairs-\d+|run-\d+\.sst)$`)
+// TemporaryFiles matches the names of cairn's temporary files: pairs spilled by queries, runs
+// that are about to be added to the store, and a link that says whether there can be links.
+var TemporaryFiles = regexp.MustCompile(`^(pairs-\d+|run-\d+\.sst|` + linkName + `)$`)
+
+const linkName = "link"
 
 // EmptyTmp makes the directory for temporary files, and removes the temporary files that an
 // interrupted process left in it. Files with other names are not cairn's and stay.
