@@ -73,6 +73,8 @@ type exchange struct {
 	records      []engine.Record
 	places       []int // of records in the batch
 	outcomes     []dialect.Outcome
+	rejections   int           // of its records, see rejected.go
+	keyOf        *auth.Account // whose the key is that may not do what is asked
 	memory       engine.Memory // of x.records in the engine
 	lost         bool          // it is not used again, because the store may still read it
 	reader       siteReader
@@ -275,6 +277,7 @@ func (x *exchange) admit() (dialect.Failure, error) {
 			if x.wait = x.chargeIP(); x.wait > 0 {
 				return dialect.RateLimited, errRate
 			}
+			x.keyOf = g.Account
 			return failure, err
 		}
 		x.grant = g
@@ -337,6 +340,7 @@ func (x *exchange) reply(result dialect.Result) {
 	if result.Err == nil && result.Failure != dialect.OK {
 		result.Err = &dialect.StatusError{Failure: result.Failure, Msg: strings.ToLower(result.Failure.String())}
 	}
+	x.rejectAll(result)
 	x.route.wire.Reply(&x.req, &x.res, result)
 	if result.Failure == dialect.Unauthorized && x.route.Auth == dialect.AuthBearer {
 		x.addHeader("WWW-Authenticate", "Bearer")

@@ -150,6 +150,7 @@ func (x *exchange) take(i int, from *senders) error {
 	r, out := &x.batch.Records[i], &x.outcomes[i]
 	if r.Err != nil {
 		x.explain(r.Err)
+		x.rejectRecord(r, r.Err)
 		if !x.batch.Partial {
 			return r.Err
 		}
@@ -200,6 +201,7 @@ func (x *exchange) resolve(i int, from *senders) (refused *event.FieldError, err
 			if err == auth.ErrOrigin {
 				x.refuseOrigin(c.ID, from.origin)
 			}
+			x.rejectCredential(c, err)
 			if !x.batch.Partial || len(records) == 1 {
 				return nil, &dialect.StatusError{Failure: failure, Msg: err.Error()}
 			}
@@ -283,6 +285,7 @@ func (x *exchange) fillOutcomes(results []event.Outcome) error {
 			continue
 		}
 		x.logRefusal(r.Err) // the engine has counted it
+		x.reject(x.records[k].Site.Name, r.Err.Field, r.Err.Plainly())
 		bad := *r.Err
 		if bad.Index = i; len(x.batch.Records) == 1 {
 			bad.Index = -1

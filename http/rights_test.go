@@ -56,6 +56,7 @@ func TestNativeRights(t *testing.T) {
 
 		"POST /api/v1/admin/login-link": "admin",
 		"DELETE /api/v1/admin/sites/*":  "admin",
+		"GET /api/v1/admin/rejected":    "admin",
 		"GET /api/v1/admin/retention":   "manage",
 		"GET /api/v1/admin/deletions":   "manage",
 		"GET /api/v1/admin/deletions/*": "manage",

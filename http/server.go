@@ -32,33 +32,34 @@ const bodyMax = 1 << 20
 // gate (may it connect) → conn (is it HTTP) → fasthttp → handle → table (who
 // answers) → ingest or read → finish.
 type Server struct {
-	engine   Engine
-	log      *slog.Logger
-	now      func() time.Time
-	version  string
-	sites    atomic.Pointer[sites] // what can change, see sites.go
-	setting  sync.Mutex            // held by SetSites
-	native   *native.API
-	at       atomic.Pointer[Addresses] // where it listens, see SetAddress
-	inflater *wire.Inflater
-	budget   wire.Budget
-	shares   *wire.Shares // of the budget
-	work     *turnstile   // of large writes
-	gate     *wire.Gate
-	metrics  *metrics
-	lines    lineLimit
-	ids      *requestIDs
-	others   func(put func(name, kind, help string, value float64, labels ...string)) // Options.Metrics
-	degraded func() []string
-	repeats  repeats
-	admin    *adminlog.Log
-	commands string         // Options.Commands
-	imports  imports        // see adminlog.go
-	browsers *auth.Sessions // see gate.go
-	codes    *auth.Codes
-	tries    *meters // to log in
-	guesses  *meters // wrong tokens of shares
-	loads    loads   // of shares at work
+	engine     Engine
+	log        *slog.Logger
+	now        func() time.Time
+	version    string
+	sites      atomic.Pointer[sites] // what can change, see sites.go
+	setting    sync.Mutex            // held by SetSites
+	native     *native.API
+	at         atomic.Pointer[Addresses] // where it listens, see SetAddress
+	inflater   *wire.Inflater
+	budget     wire.Budget
+	shares     *wire.Shares // of the budget
+	work       *turnstile   // of large writes
+	gate       *wire.Gate
+	metrics    *metrics
+	lines      lineLimit
+	ids        *requestIDs
+	rejections rejections
+	others     func(put func(name, kind, help string, value float64, labels ...string)) // Options.Metrics
+	degraded   func() []string
+	repeats    repeats
+	admin      *adminlog.Log
+	commands   string         // Options.Commands
+	imports    imports        // see adminlog.go
+	browsers   *auth.Sessions // see gate.go
+	codes      *auth.Codes
+	tries      *meters // to log in
+	guesses    *meters // wrong tokens of shares
+	loads      loads   // of shares at work
 
 	exchanges     pool[exchange]
 	fast          fasthttp.Server
@@ -105,7 +106,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: func() string { return s.sites.Load().options.SnapshotDir }, Now: s.now, Version: o.Version,
 		Sites: func() []*dialect.Site { return s.sites.Load().all() },
-		Geo:   o.Geo, Refused: s.refusedEvents, Note: s.note,
+		Geo:   o.Geo, Refused: s.refusedEvents, Rejected: s.rejections.list, Note: s.note,
 		LoginLink: func(req *dialect.Request) (string, time.Time, error) { return s.loginLink(req.Address) }})
 	s.codes, s.tries = auth.NewCodes(s.now), newMeters(newPace(triesMinute/60.0, triesAtOnce))
 	s.guesses = newMeters(newPace(guessesMinute/60.0, guessesMinute))

@@ -1,5 +1,7 @@
 package event
 
+import "strings"
+
 // Type says what kind of act an event records.
 type Type string
 
@@ -128,6 +130,24 @@ type FieldError struct {
 	Index int
 	Field string // as the client wrote it
 	Msg   string
+	// Inside is the fault inside Field that Msg quotes, with names that the client chose; nil =
+	// Msg has none.
+	Inside *FieldError
+}
+
+// Plainly returns the message without any name that the client chose, and without a place in
+// what it sent.
+func (e *FieldError) Plainly() string {
+	if e.Inside != nil {
+		return e.Inside.Plainly()
+	}
+	if after, ok := strings.CutPrefix(e.Msg, invalidAt); ok {
+		if _, msg, ok := strings.Cut(after, ": "); ok {
+			return "invalid JSON: " + msg
+		}
+		return "invalid JSON"
+	}
+	return e.Msg
 }
 
 func (e *FieldError) Error() string {

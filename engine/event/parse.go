@@ -213,11 +213,14 @@ func (p *Parser) end(i int) *FieldError {
 	return nil
 }
 
+// invalidAt begins the message of a fault that has a place.
+const invalidAt = "invalid JSON at byte "
+
 func (p *Parser) fault(i int, msg string) *FieldError {
 	if i < 0 || i >= len(p.s) {
 		return &FieldError{Index: -1, Msg: "invalid JSON: ends too early: " + msg}
 	}
-	return &FieldError{Index: -1, Msg: "invalid JSON at byte " + strconv.Itoa(i) + ": " + msg}
+	return &FieldError{Index: -1, Msg: invalidAt + strconv.Itoa(i) + ": " + msg}
 }
 
 func tooMuch(msg string, most int, unit string) *FieldError {

@@ -235,6 +235,9 @@ type Batch struct {
 	// Partial says that good records are stored even if others are refused. Otherwise one
 	// refused record refuses the request.
 	Partial bool
+	// Credential says whose a request is that Decode refuses; it decides nothing. The zero value
+	// means the last of Records, or the key of the request.
+	Credential Credential
 	// Scratch belongs to the dialect and stays with the Batch, which the server uses again
 	// for the same dialect: parsers and arenas live here. What a record aliases in it must
 	// stay until the next Decode, or until Reset if it is a Resetter.
@@ -256,6 +259,7 @@ func (b *Batch) Add() *Record {
 // Reset forgets the records and keeps the memory for those of another request,
 // unless it has grown large.
 func (b *Batch) Reset() {
+	b.Credential = Credential{}
 	if b.Partial = false; cap(b.Records) > recordsKept {
 		b.Records = nil
 	}
@@ -368,9 +372,18 @@ type StatusError struct {
 	Failure Failure
 	Field   string
 	Msg     string
+	Plain   string // Msg without names that the client chose; "" = Msg has none but Field
 }
 
 func (e *StatusError) Error() string { return e.Msg }
+
+// Plainly returns the message without any name that the client chose.
+func (e *StatusError) Plainly() string {
+	if e.Plain != "" {
+		return e.Plain
+	}
+	return strings.TrimPrefix(e.Msg, e.Field+": ")
+}
 
 // Reader is what a dialect may ask the store. It is bound to the site of the request: it
 // sets Site and Shown of a query itself, and events come as they are to be shown. The texts

@@ -1,6 +1,10 @@
 package dialect
 
-import "cairn/engine/event"
+import (
+	"errors"
+
+	"cairn/engine/event"
+)
 
 // failures holds the status code and the standard phrase of each Failure, for
 // dialects whose protocol does not say otherwise.
@@ -42,4 +46,23 @@ func (f Failure) String() string {
 // Refuse is a 400 for a field of a request, or of the record it becomes.
 func Refuse(field, msg string) *event.FieldError {
 	return &event.FieldError{Index: -1, Field: field, Msg: msg}
+}
+
+// RefuseFor is Refuse for what is wrong inside the field.
+func RefuseFor(field string, err error) *event.FieldError {
+	bad := &event.FieldError{Index: -1, Field: field, Msg: err.Error()}
+	if !errors.As(err, &bad.Inside) {
+		bad.Inside = &event.FieldError{Msg: "is malformed"}
+	}
+	return bad
+}
+
+// Plainly is the text of an error without any name that the client chose. Only texts of
+// *event.FieldError and *StatusError can have some.
+func Plainly(err error) string {
+	var plain interface{ Plainly() string }
+	if errors.As(err, &plain) {
+		return plain.Plainly()
+	}
+	return err.Error()
 }

@@ -112,7 +112,7 @@ func (h *hit) begin(d *decoder, req *dialect.Request, b *dialect.Batch) {
 func (h *hit) refused(err *event.FieldError) {
 	h.batch.Records = h.batch.Records[:h.first]
 	r := h.batch.Add()
-	r.Err = err
+	r.Err, r.Credential = err, h.record.Credential
 }
 
 // exclude adds the record of a hit that is accepted and not stored.

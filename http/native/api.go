@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -105,6 +106,8 @@ type Options struct {
 	Refused func() map[string]uint64 // events refused since the start, by reason
 	// Note puts what was done into admin.log. Who did it and from where is taken from the request.
 	Note func(*dialect.Request, adminlog.Entry)
+	// Rejected returns the newest refused events, the oldest first. nil = there are none.
+	Rejected func() []Rejected
 	// LoginLink makes a link that opens the dashboard once, until a time.
 	LoginLink func(*dialect.Request) (url string, until time.Time, err error)
 }
@@ -113,6 +116,7 @@ type Options struct {
 type API struct {
 	engine    Engine
 	options   Options
+	run       string // names this run of the server in cursors of refused events
 	now       func() time.Time
 	pace      streamPace
 	snapshots sync.Mutex // held while a snapshot is made
@@ -132,7 +136,7 @@ func New(o Options) *API {
 	if o.LoginLink == nil {
 		o.LoginLink = func(*dialect.Request) (url string, until time.Time, err error) { return "", until, errNoDashboard }
 	}
-	return &API{engine: o.Engine, options: o, now: o.Now, pace: streamPaceDefault}
+	return &API{run: strconv.FormatInt(time.Now().UnixNano(), 16), engine: o.Engine, options: o, now: o.Now, pace: streamPaceDefault}
 }
 
 var (

@@ -93,6 +93,8 @@ var parameterKinds = map[string]parameterKind{
 	"dry_run": singleKind, "now": singleKind, "reason": singleKind, "purge": singleKind,
 	"import": singleKind, // of events that come in
 
+	"since": singleKind, // of refused events
+
 	// of exports
 	"columns": singleKind, "head": singleKind, "up_to": singleKind,
 }
@@ -166,6 +168,7 @@ var table = declare(
 	&route{method: "GET", path: adminPath + "retention", right: dialect.Manage, read: (*API).retentionPlan, takes: takesSite},
 	&route{method: "GET", path: adminPath + "deletions", right: dialect.Manage, read: (*API).deletions, takes: takesSite, own: []string{"limit", "after"}},
 	&route{method: "GET", path: adminPath + "deletions/*", right: dialect.Manage, read: (*API).deletion, takes: takesSite},
+	&route{method: "GET", path: adminPath + "rejected", right: dialect.Read | dialect.Admin, read: (*API).rejected, takes: takesSite, own: []string{"limit", "after", "since"}},
 	&route{method: "GET", path: "/api/v1/breakdown", right: dialect.Read, read: (*API).breakdown,
 		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"by", "metrics"}},
 	&route{method: "GET", path: "/api/v1/aggregate", right: dialect.Read, read: (*API).aggregate,

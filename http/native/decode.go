@@ -160,7 +160,7 @@ func (d *decoder) array(body []byte, b *dialect.Batch) error {
 	if err == nil || errors.As(err, &chosen) {
 		return err
 	}
-	return badRequest("malformed array: " + err.Error())
+	return &dialect.StatusError{Failure: dialect.BadRequest, Msg: "malformed array: " + err.Error(), Plain: "malformed array"}
 }
 
 // add appends one event, or its refusal.

@@ -266,7 +266,7 @@ func TestEngineErrors(t *testing.T) {
 		{errors.New("open /var/lib/cairn/000012.sst: no such file"), 500, 500, "Internal Server Error"},
 	} {
 		for _, r := range table {
-			if r.read == nil {
+			if r.read == nil || r.path == adminPath+"rejected" { // which asks nothing of the engine
 				continue
 			}
 			n := nativetest.Full()

@@ -59,7 +59,7 @@ func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	}
 	m.credentialsOf(body)
 	if err := m.dispatch(kind, body); err != nil {
-		b.Records = b.Records[:0]
+		b.Records, b.Credential = b.Records[:0], m.credential
 		return err
 	}
 	for i := range b.Records {
@@ -133,7 +133,7 @@ func (m *message) open(v event.Value, field string) (event.Object, *event.FieldE
 		o, err = m.Object([]byte(v.Text), jsonLimits) // a recording has longer strings than an event may have
 	}
 	if err != nil {
-		return nil, dialect.Refuse(field, err.Error())
+		return nil, dialect.RefuseFor(field, err)
 	}
 	return o, nil
 }

@@ -60,6 +60,7 @@ func (protocol) Decode(req *dialect.Request, b *dialect.Batch) error {
 	}
 	h := hit{scratch: s, event: event.Event{Dialect: event.Opentracker, Type: event.Track}}
 	if err := h.fill(req.ReceivedUnixMilli); err != nil {
+		b.Credential = dialect.Credential{Kind: dialect.CredentialSiteName, ID: h.site}
 		return err
 	}
 	record := b.Add()

@@ -141,7 +141,7 @@ func metadata(v event.Value, p *event.Parser) (event.Object, *event.FieldError) 
 	}
 	entries, err := v.Object(p)
 	if err != nil {
-		return nil, dialect.Refuse("metadata", err.Error())
+		return nil, dialect.RefuseFor("metadata", err)
 	}
 	if len(entries) > entriesMax {
 		return nil, dialect.Refuse("metadata", "at most 50 entries")

@@ -242,11 +242,11 @@ func (d *decoder) over(under, own event.Value, name string) (event.Value, *event
 	}
 	text, err := merged(nil, under.Text, own.Text, &d.parser)
 	if err != nil {
-		return own, dialect.Refuse(name, err.Error())
+		return own, dialect.RefuseFor(name, err)
 	}
 	v, err := d.parser.Value(text, jsonLimits)
 	if err != nil {
-		return own, dialect.Refuse(name, err.Error())
+		return own, dialect.RefuseFor(name, err)
 	}
 	return v, nil
 }
@@ -314,7 +314,7 @@ func (d *decoder) open(v event.Value, name string) (event.Object, *event.FieldEr
 	}
 	o, err := v.Object(&d.parser)
 	if err != nil {
-		return nil, dialect.Refuse(name, err.Error())
+		return nil, dialect.RefuseFor(name, err)
 	}
 	return o, nil
 }
