@@ -43,6 +43,14 @@ func deletions(t *testing.T, seed uint64) {
 		if p.chance(6) {
 			p.reopen()
 		}
+		if p.chance(4) {
+			p.moveZone()
+			for i := range counters {
+				if p.chance(2) { // the other questions are still about the days from before
+					counters[i].Site = p.asItIs(counters[i].Site)
+				}
+			}
+		}
 		for range 4 {
 			q := p.counterQuery(p.model)
 			q.Segment, q.SegmentValues, q.Values, q.Where, q.Metrics = "", nil, nil, nil, query.MetricEvents // what totals answer

@@ -66,7 +66,8 @@ func newGenerator(seed uint64) *generator {
 			{Site: query.Site{ID: 70_000, Name: "far", Location: time.FixedZone("east", 13*3600)}},
 		},
 	}
-	g.current.Store(&g.sites)
+	sites := g.sites
+	g.current.Store(&sites)
 	return g
 }
 

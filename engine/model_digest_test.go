@@ -150,11 +150,11 @@ func nextStep(t time.Time, interval string) time.Time {
 	case "hour":
 		return t.Add(time.Hour)
 	case "week":
-		return time.Date(y, m, d+7, 0, 0, 0, 0, t.Location())
+		return midnight(y, m, d+7, t.Location())
 	case "month":
-		return time.Date(y, m+1, 1, 0, 0, 0, 0, t.Location())
+		return midnight(y, m+1, 1, t.Location())
 	}
-	return time.Date(y, m, d+1, 0, 0, 0, 0, t.Location())
+	return midnight(y, m, d+1, t.Location())
 }
 
 // A series has every step and every value, including zeros. Pages are parts of it. A series of

@@ -584,13 +584,26 @@ func bucketStart(unixMilli int64, interval string, loc *time.Location) int64 {
 	case "hour":
 		t = t.Truncate(time.Hour) // the zones of these tests differ from UTC by whole hours
 	case "day":
-		t = time.Date(y, mo, d, 0, 0, 0, 0, loc)
+		t = midnight(y, mo, d, loc)
 	case "week": // ISO: from Monday
-		t = time.Date(y, mo, d-(int(t.Weekday())+6)%7, 0, 0, 0, 0, loc)
+		t = midnight(y, mo, d-(int(t.Weekday())+6)%7, loc)
 	case "month":
-		t = time.Date(y, mo, 1, 0, 0, 0, 0, loc)
+		t = midnight(y, mo, 1, loc)
 	}
 	return t.UnixMilli()
+}
+
+// midnight returns the first instant of a day. The clock may skip midnight, or show it twice.
+func midnight(y int, m time.Month, d int, loc *time.Location) time.Time {
+	day := time.Date(y, m, d, 12, 0, 0, 0, time.UTC).Day()
+	t := time.Date(y, m, d, 0, 0, 0, 0, loc)
+	for t.Day() != day {
+		t = t.Add(time.Minute)
+	}
+	if twice := t.Add(-time.Hour); twice.Day() == day {
+		return twice
+	}
+	return t
 }
 
 func (m *model) Snapshot(context.Context, string) (query.Snapshot, error) {

@@ -12,6 +12,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/event"
+	"cairn/engine/query"
 )
 
 // zonesOfTests are zones that sites change to: with days that the clock makes longer and shorter,
@@ -30,6 +31,11 @@ func (p *pair) moveZone() {
 	p.setSite(&site)
 	p.former = append(p.former, old)
 	p.model.moveZone(&site)
+}
+
+// asItIs returns the settings that a site has now.
+func (p *pair) asItIs(site *query.Site) *query.Site {
+	return &p.sites[slices.IndexFunc(p.sites, func(s *engine.Site) bool { return s.ID == site.ID })].Site
 }
 
 // modelZones is what the model knows of the zones that a site has had.

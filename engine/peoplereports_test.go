@@ -44,6 +44,9 @@ func peopleReports(t *testing.T, seed uint64) {
 		if p.chance(10) {
 			p.reopen()
 		}
+		if p.chance(8) {
+			p.moveZone()
+		}
 		p.funnel()
 		p.retention()
 		p.paths()

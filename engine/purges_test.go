@@ -63,6 +63,8 @@ func purges(t *testing.T, seed uint64) {
 			p.reopen()
 		case n < 58:
 			p.check(p.dir)
+		case n < 60:
+			p.moveZone()
 		default:
 			p.ask(questions[p.IntN(len(questions))])
 		}

@@ -43,6 +43,9 @@ func rowReports(t *testing.T, seed uint64) {
 		if p.chance(10) {
 			p.reopen()
 		}
+		if p.chance(10) {
+			p.moveZone()
+		}
 		p.rowReport()
 	}
 }

@@ -50,6 +50,10 @@ func shopReports(t *testing.T, seed uint64) {
 		if p.chance(10) {
 			p.reopen()
 		}
+		if p.chance(8) && shop != nil {
+			p.moveZone()
+			shop.Site, goals.Site = p.asItIs(shop.Site), p.asItIs(goals.Site)
+		}
 		// An earlier question has a kept answer, which may be true no more.
 		if shop == nil || p.chance(2) {
 			shop = p.shopQuery()
