@@ -39,14 +39,18 @@ type hitStore struct {
 	opts  Options
 	site  atomic.Pointer[Site]
 	salts *twoSalts
-	now   time.Time
+	wall  atomic.Int64 // nanoseconds
 }
 
+func (s *hitStore) now() time.Time          { return time.Unix(0, s.wall.Load()).UTC() }
+func (s *hitStore) after(gap time.Duration) { s.wall.Add(int64(gap)) }
+
 func newHitStore(t *testing.T) *hitStore {
-	s := &hitStore{t: t, salts: &twoSalts{today: "a"}, now: time.Date(2026, 11, 21, 23, 50, 0, 0, time.UTC)}
+	s := &hitStore{t: t, salts: &twoSalts{today: "a"}}
+	s.wall.Store(time.Date(2026, 11, 21, 23, 50, 0, 0, time.UTC).UnixNano())
 	s.site.Store(&Site{Site: query.Site{ID: 1, Name: "one", Location: time.FixedZone("east", 10*3600)}})
 	s.opts = Options{
-		Dir: "data", FS: vfs.NewMem(), Reserve: -1, Visitors: s.salts, Now: func() time.Time { return s.now },
+		Dir: "data", FS: vfs.NewMem(), Reserve: -1, Visitors: s.salts, Now: s.now,
 		Sites: func() []*Site { return []*Site{s.site.Load()} },
 	}
 	s.open()
@@ -90,10 +94,10 @@ func (s *hitStore) check() {
 func TestHitVisitOverSalts(t *testing.T) {
 	s := newHitStore(t)
 	first := s.send(event.Event{}, event.Hit{})
-	s.now = s.now.Add(20 * time.Minute)
+	s.after(20 * time.Minute)
 	s.salts.today, s.salts.before = "b", "a"
 	second := s.send(event.Event{}, event.Hit{})
-	s.now = s.now.Add(20 * time.Minute)
+	s.after(20 * time.Minute)
 	third := s.send(event.Event{}, event.Hit{})
 	if first.Session == "" || second.Session != first.Session || third.Session != first.Session {
 		t.Errorf("visits %q, %q, %q; want one", first.Session, second.Session, third.Session)
@@ -120,7 +124,7 @@ func TestHitsAfterRestart(t *testing.T) {
 				t.Fatalf("%+v", o)
 			}
 		}
-		s.now = s.now.Add(2 * time.Minute)
+		s.after(2 * time.Minute)
 		upgraded := page
 		upgraded.Properties = event.Object{{Key: "dimension1", Value: event.Str("gold")}, {Key: "_cvar", Value: event.Raw(`{"Plan":"paid"}`)}}
 		if o := s.send(upgraded, event.Hit{Ping: true}); o.Status != event.Excluded || o.Seq != 0 {
@@ -136,7 +140,7 @@ func TestHitsAfterRestart(t *testing.T) {
 			"a goal again":                        {goal, event.Hit{Once: true}, event.Excluded},
 			"an order again":                      {order, event.Hit{Order: true}, event.Rejected},
 			"a goal of a visit that is too short": {goal, event.Hit{After: 2 * 60_000}, event.Excluded},
-			"an earlier heartbeat":                {event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Time: s.now.UnixMilli() - 60_000}, event.Hit{Ping: true}, event.Excluded},
+			"an earlier heartbeat":                {event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Time: s.now().UnixMilli() - 60_000}, event.Hit{Ping: true}, event.Excluded},
 			"a heartbeat without a visitor":       {event.Event{Anonymous: "bbbbbbbbbbbbbbbb"}, event.Hit{Ping: true, IDOnly: true}, event.Excluded},
 		} {
 			if o := s.send(c.e, c.h); o.Status != c.want {
@@ -181,12 +185,12 @@ func TestCheckFindsHeartbeats(t *testing.T) {
 func TestExportOfVisits(t *testing.T) {
 	s := newHitStore(t)
 	defer s.Close()
-	begin := s.now
+	begin := s.now()
 	first := s.send(event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Name: "1"}, event.Hit{})
-	s.now = s.now.Add(10 * time.Second)
+	s.after(10 * time.Second)
 	s.send(event.Event{Anonymous: "aaaaaaaaaaaaaaaa", Name: "2"}, event.Hit{})
 	other := s.send(event.Event{Anonymous: "bbbbbbbbbbbbbbbb", Name: "3"}, event.Hit{IDOnly: true})
-	s.now = s.now.Add(30 * time.Second)
+	s.after(30 * time.Second)
 	if o := s.send(event.Event{Anonymous: "aaaaaaaaaaaaaaaa"}, event.Hit{Ping: true}); o.Status != event.Excluded {
 		t.Fatalf("a heartbeat: %+v", o)
 	}

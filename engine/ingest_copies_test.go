@@ -61,7 +61,7 @@ func TestIngestKeepsNothingOfTheRequest(t *testing.T) {
 		{"a session that cairn makes", event.Event{Dialect: event.Native, Type: event.Page, Anonymous: "carl"}, nil},
 	} {
 		first := send(c.event, c.hit)
-		s.now = s.now.Add(time.Minute)
+		s.after(time.Minute)
 		if c.event.Session != "" {
 			c.event.Session = "" // the session before goes on
 		}

@@ -64,13 +64,13 @@ func pictureOf(rows *read.Rows, where []query.Cond, span query.Span) (string, er
 func TestKeptAnswersEqualFreshOnes(t *testing.T) {
 	for seed := range uint64(2) {
 		s, rng := keptTraffic(t, seed)
-		day := s.now.Truncate(24 * time.Hour).UnixMilli()
+		day := s.now().Truncate(24 * time.Hour).UnixMilli()
 		const hour = 3600_000
 		spans := []query.Span{{From: day - 72*hour, To: day - 48*hour}, {From: day - 24*hour, To: day}, {From: day - 2*hour, To: day}, {From: day, To: day + 24*hour}, {From: day + 12*hour, To: day + 36*hour}}
 		computed, asked := 0, 0
 		ask := func(i int) {
 			span := spans[i%len(spans)]
-			q := query.Report{Site: &s.opts.Sites()[0].Site, Span: span, Now: s.now.UnixMilli()}
+			q := query.Report{Site: &s.opts.Sites()[0].Site, Span: span, Now: s.now().UnixMilli()}
 			if i%3 == 1 {
 				q.Where = []query.Cond{{Field: "user", Values: []string{"u1"}}}
 			}
@@ -184,7 +184,7 @@ func TestKeptAnswerEnds(t *testing.T) {
 			s.ingest(event.Event{Dialect: event.Native, Type: event.Alias, User: "u1", Previous: "u8", Time: q.To})
 		}, true},
 		{"a heartbeat of a visit before the end", nil, func(s *hitStore, q *query.Report) {
-			s.now = s.now.Add(time.Minute)
+			s.after(time.Minute)
 			s.send(page, event.Hit{Ping: true})
 		}, true},
 		{"another zone", nil, func(s *hitStore, q *query.Report) {
@@ -219,7 +219,7 @@ func TestKeptAnswerEnds(t *testing.T) {
 				s.open()
 			}
 			defer func() { s.Close() }()
-			now := s.now.UnixMilli()
+			now := s.now().UnixMilli()
 			// The links are read before, as a report that needs persons does.
 			rows := s.Reader.Rows(t.Context(), &s.opts.Sites()[0].Site)
 			if _, err := rows.Persons(); err != nil {
@@ -254,7 +254,7 @@ func TestKeptAnswerEnds(t *testing.T) {
 func TestKeptAnswerOfSomeAge(t *testing.T) {
 	s := newHitStore(t)
 	defer s.Close()
-	now := s.now.UnixMilli()
+	now := s.now().UnixMilli()
 	q := &query.Report{Span: query.Span{From: now - 1000, To: now + 1000_000}, Now: now}
 	first, as, _ := keptOnce(t, s, q)
 	s.ingest(event.Event{Dialect: event.Native, Type: event.Track, Name: "x", Time: now})
@@ -277,7 +277,7 @@ func TestKeptAnswerIsComputedOnce(t *testing.T) {
 	s := newHitStore(t)
 	defer s.Close()
 	site := &s.opts.Sites()[0].Site
-	now := s.now.UnixMilli()
+	now := s.now().UnixMilli()
 	q := query.Report{Site: site, Span: query.Span{From: now - 1000, To: now}, Now: now}
 	const n = 8
 	var computed atomic.Int32
@@ -338,7 +338,7 @@ func TestKeptAnswerIsComputedOnce(t *testing.T) {
 func TestKeptAnswerOfAnOlderMoment(t *testing.T) {
 	s := newHitStore(t)
 	defer s.Close()
-	now := s.now.UnixMilli()
+	now := s.now().UnixMilli()
 	s.ingest(event.Event{Dialect: event.Native, Type: event.Track, Name: "x", Anonymous: "a", Time: now})
 	q := &query.Report{Site: &s.opts.Sites()[0].Site, Span: query.Span{From: now - 1000, To: now + 1000}, Now: now}
 	q.Where = []query.Cond{{Field: "user", Values: []string{"u"}}}

@@ -102,7 +102,7 @@ func TestKeptReportsEqualFreshOnes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, rng := keptTraffic(t, 5)
-			day := s.now.Truncate(24 * time.Hour).UnixMilli()
+			day := s.now().Truncate(24 * time.Hour).UnixMilli()
 			const hour = 3600_000
 			spans := []query.Span{{From: day - 72*hour, To: day - 48*hour}, {From: day - 24*hour, To: day}, {From: day - 2*hour, To: day}, {From: day, To: day + 24*hour}}
 			fresh := s.freshReports()
@@ -113,7 +113,7 @@ func TestKeptReportsEqualFreshOnes(t *testing.T) {
 					s.traffic(rng)
 				}
 				for range 3 {
-					q := query.Report{Site: &s.opts.Sites()[0].Site, Span: spans[rng.IntN(len(spans))], Now: s.now.UnixMilli()}
+					q := query.Report{Site: &s.opts.Sites()[0].Site, Span: spans[rng.IntN(len(spans))], Now: s.now().UnixMilli()}
 					switch rng.IntN(5) {
 					case 0:
 						q.Where = []query.Cond{{Field: "user", Values: []string{"u1"}}}
@@ -174,15 +174,15 @@ func jsonOf(t *testing.T, v any) string {
 // of the runs there were.
 func TestKeptFieldsAreComplete(t *testing.T) {
 	s, rng := keptTraffic(t, 5)
-	day := s.now.Truncate(24 * time.Hour).UnixMilli()
+	day := s.now().Truncate(24 * time.Hour).UnixMilli()
 	spans := []query.Span{{From: day - 72*3600_000, To: day - 48*3600_000}, {From: day, To: day + 24*3600_000}}
 	fresh := s.freshReports()
 	for step := range 100 {
 		s.traffic(rng)
-		native := event.Event{Dialect: event.Native, Type: event.Track, Name: "x", User: "u", Time: s.now.UnixMilli() - rng.Int64N(80*3600_000)}
+		native := event.Event{Dialect: event.Native, Type: event.Track, Name: "x", User: "u", Time: s.now().UnixMilli() - rng.Int64N(80*3600_000)}
 		native.Properties.Set(fmt.Sprint("p", rng.IntN(40)), event.Str("v"))
 		s.ingest(native)
-		q := query.Report{Site: &s.opts.Sites()[0].Site, Span: spans[step%len(spans)], Now: s.now.UnixMilli()}
+		q := query.Report{Site: &s.opts.Sites()[0].Site, Span: spans[step%len(spans)], Now: s.now().UnixMilli()}
 		got, err := s.Fields(t.Context(), query.FieldsQuery{Report: q, Limit: query.FieldsMax})
 		if err != nil {
 			t.Fatal(err)
@@ -222,7 +222,7 @@ func keptTraffic(t *testing.T, seed uint64) (*hitStore, *rand.Rand) {
 // traffic lets something happen: a row, which may be late, a heartbeat, a link between persons, or
 // time passes.
 func (s *hitStore) traffic(rng *rand.Rand) {
-	at := s.now.UnixMilli()
+	at := s.now().UnixMilli()
 	if rng.IntN(4) == 0 {
 		at -= rng.Int64N(80 * 3600_000) // late
 	}
@@ -235,7 +235,7 @@ func (s *hitStore) traffic(rng *rand.Rand) {
 		page.Context.Set("path", event.Str(fmt.Sprint("/", rng.IntN(4))))
 		s.send(page, event.Hit{})
 	case 2, 3:
-		s.send(event.Event{Anonymous: anonymous, Time: s.now.UnixMilli()}, event.Hit{Ping: true})
+		s.send(event.Event{Anonymous: anonymous, Time: s.now().UnixMilli()}, event.Hit{Ping: true})
 	case 4:
 		native.Type, native.Name, native.User, native.Previous = event.Alias, "", user(), user()
 		s.ingest(native)
@@ -246,6 +246,6 @@ func (s *hitStore) traffic(rng *rand.Rand) {
 		native.User = user()
 		s.ingest(native)
 	default:
-		s.now = s.now.Add(time.Duration(rng.IntN(30)) * time.Minute)
+		s.after(time.Duration(rng.IntN(30)) * time.Minute)
 	}
 }

@@ -33,9 +33,8 @@ func (e *Engine) eraseSoon(s *siteState) {
 
 // eraseDue lets the merger look at the deletions of all sites whose time has come.
 func (e *Engine) eraseDue() {
-	now := e.now().UnixMilli()
 	for _, s := range e.allSites() {
-		if at := s.eraseAt.Load(); at != 0 && at <= now {
+		if at := s.eraseAt.Load(); at != 0 && at <= e.now().UnixMilli() {
 			e.merger.enqueueOnce(s)
 		}
 	}
