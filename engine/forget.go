@@ -73,7 +73,11 @@ func (m *merger) forget(t *erasure) error {
 				return err
 			}
 			for i := range events {
-				if identity.NamesIn(t.site.ID, &events[i], add); len(names) >= forgetNames {
+				if identity.NamesIn(t.site.ID, &events[i], func(n identity.Name) {
+					if add(n); n.IsPerson() { // what keeps the id of one kind keeps it as one of the other, too
+						add(n.Twin())
+					}
+				}); len(names) >= forgetNames {
 					if err := m.decide(t, names, more, pace); err != nil {
 						return err
 					}

@@ -348,3 +348,47 @@ func TestPurgeUnderWrites(t *testing.T) {
 	}
 	t.Logf("%d deletions took %d of %d events", len(receipts), deleted, writers*each)
 }
+
+// An alias names its previous id as a user and as an anonymous id. Its row may be deleted first and
+// keep that name for events that are left. When the last of them goes, the alias loses the name of
+// either kind.
+func TestPurgedAliasOfAnOlderID(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewMem()
+	e, err := engine.Open(engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(purgeSite), SealRows: 64, MergeRuns: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin = 1_700_000_000_000
+	for i, ev := range []event.Event{
+		{Type: event.Track, Name: "n", User: markedUser},
+		{Type: event.Alias, User: "ada", Previous: markedUser},
+		{Type: event.Track, Name: "n", User: markedUser},
+		{Type: event.Track, Name: "n", User: "ada"},
+	} {
+		ev.Dialect, ev.Time = event.Native, begin+int64(i)
+		if _, err := e.Ingest(t.Context(), []engine.Record{{Site: purgeSite, Record: &event.Record{Event: ev}}}, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		r, err := e.Delete(t.Context(), &purgeSite.Site, query.Deletion{Kind: query.DeleteFilter, From: begin + int64(i), To: begin + int64(i) + 1, Now: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := e.WaitPurged(ctx, &purgeSite.Site, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		if left := len(filesWith(t, fs, "data", []byte(marker))) > 0; left != (i < 2) {
+			t.Errorf("after %d deletions some file has the marker: %t", i+1, left)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := check.Store(t.Context(), fs, "data"); err != nil || len(report.Problems) > 0 {
+		t.Errorf("check: %v %v", err, report.Problems)
+	}
+}

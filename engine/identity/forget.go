@@ -9,6 +9,7 @@
 package identity
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -44,7 +45,7 @@ func NamesIn(site uint32, e *event.Event, yield func(Name)) {
 	}
 	for _, id := range [...]string{e.User, e.Previous} {
 		if id != "" {
-			yield(Name{Key: key(KindUser, id), Fields: []string{event.FieldUser, event.FieldPrevious, event.FieldAnonymous}, ID: id})
+			yield(userName(site, id))
 		}
 	}
 	for _, id := range [...]string{e.Anonymous, e.Previous} {
@@ -89,6 +90,21 @@ func NamesIn(site uint32, e *event.Event, yield func(Name)) {
 // alias leaves behind would give it to a person who has come since.
 func AnonymousName(site uint32, id string) Name {
 	return Name{Key: string(appendKey(nil, site, KindAnonymous, 0, id)), Fields: []string{event.FieldAnonymous, event.FieldPrevious, event.FieldUser}, ID: id}
+}
+
+// userName is the Name of a user id.
+func userName(site uint32, id string) Name {
+	return Name{Key: string(appendKey(nil, site, KindUser, 0, id)), Fields: []string{event.FieldUser, event.FieldPrevious, event.FieldAnonymous}, ID: id}
+}
+
+// Twin is, of the Name of a user id, that of the anonymous id of the same text, and the other way
+// round. The same rows keep both of them, but the row of one kind names it as that kind alone.
+func (n *Name) Twin() Name {
+	site := binary.BigEndian.Uint32([]byte(n.Key[1:5]))
+	if n.Key[5] == KindUser {
+		return AnonymousName(site, n.ID)
+	}
+	return userName(site, n.ID)
 }
 
 // IsPerson reports whether the key of a Name is that of a user or an anonymous id: its ordinal
