@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"unsafe"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -326,8 +327,11 @@ type runTotals struct {
 	property int
 	page     int // number of the next page of the property
 	totals   []Total
+	from     []Total // totals is the rest of it
+	texts    []byte  // the values of the page
 }
 
+// next returns the next total. Its value is valid until the next call.
 func (c *runTotals) next() (t Total, ok bool) {
 	for len(c.totals) == 0 {
 		all := c.part.header.totals
@@ -339,7 +343,15 @@ func (c *runTotals) next() (t Total, ok bool) {
 			c.property, c.page = c.property+1, 0
 			continue
 		}
-		err := c.part.run.totalsPage(h, c.page, math.MinInt32, math.MaxInt32, func(t Total) { c.totals = append(c.totals, t) })
+		texts := c.texts[:0]
+		keep := func(value []byte) string {
+			at := len(texts)
+			texts = append(texts, value...) // where it grows, the values before stay in the old array
+			return unsafe.String(unsafe.SliceData(texts[at:]), len(value))
+		}
+		c.from = c.from[:0]
+		err := c.part.run.totalsPage(h, c.page, math.MinInt32, math.MaxInt32, keep, func(t Total) { c.from = append(c.from, t) })
+		c.totals, c.texts = c.from, texts
 		if err != nil {
 			c.part.fail(err)
 			return t, false

@@ -6,6 +6,7 @@ package index
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -28,6 +29,9 @@ func TestMerge(t *testing.T) {
 	})
 }
 
+// long is longer than half of a page of totals.
+var long = strings.Repeat("0123456789abcdef", totalsPageBytes/20)
+
 func merges(t *rapid.T, db *pebble.DB, most int) {
 	if err := db.DeleteRange([]byte{0}, []byte{0xff}, pebble.NoSync); err != nil {
 		t.Fatal(err)
@@ -41,11 +45,12 @@ func merges(t *rapid.T, db *pebble.DB, most int) {
 	var runs []*Run
 	var all Totals
 	total := func(t *Totals, part, i int) {
-		t.Add([]string{"p", "q", "r"}[i%3], int32(i%4), []string{"a", "ab", "b"}[(part+i)%3], int64(i))
+		// Some values are long, so that a page has few of them.
+		t.Add([]string{"p", "q", "r"}[i%3], int32(i%4), []string{"a", "ab", "b", long + "a", long + "b"}[(part+i)%5], int64(i))
 	}
 	for part, from := 0, 0; part < len(cuts); from, part = cuts[part], part+1 {
 		var some Totals
-		for i := range (part + len(rows)) % 7 {
+		for i := range (part + len(rows)) % 70 {
 			total(&some, part, i)
 			total(&all, part, i)
 		}

@@ -217,7 +217,7 @@ func FuzzTotalsPage(f *testing.F) {
 	f.Add([]byte{0, 5, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var all []Total
-		if readTotalsPage("p", b, math.MinInt32, math.MaxInt32, func(t Total) { all = append(all, t) }) != nil {
+		if readTotalsPage("p", b, math.MinInt32, math.MaxInt32, cloned, func(t Total) { all = append(all, t) }) != nil {
 			return
 		}
 		var again totalsPage
@@ -225,7 +225,7 @@ func FuzzTotalsPage(f *testing.F) {
 			again.add(&all[i])
 		}
 		var same []Total
-		if err := readTotalsPage("p", again.data, math.MinInt32, math.MaxInt32, func(t Total) { same = append(same, t) }); err != nil || !slices.Equal(all, same) {
+		if err := readTotalsPage("p", again.data, math.MinInt32, math.MaxInt32, cloned, func(t Total) { same = append(same, t) }); err != nil || !slices.Equal(all, same) {
 			t.Fatalf("%v becomes %v, %v", all, same, err)
 		}
 	})

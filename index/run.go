@@ -218,7 +218,7 @@ func (r *Run) PropertiesOn(day int32, pages *int, fn func(property string) bool)
 		page, there := slices.BinarySearch(t.days, day) // binary search by first day
 		if there = there || r.DayMin == r.DayMax; !there && page > 0 && *pages > 0 {
 			*pages--
-			if err := r.totalsPage(t, page-1, day, day, func(Total) { there = true }); err != nil {
+			if err := r.totalsPage(t, page-1, day, day, cloned, func(Total) { there = true }); err != nil {
 				return err
 			}
 		}
@@ -249,7 +249,7 @@ func (r *Run) HasTotals(property string, from, to int32) (bool, error) {
 		return false, nil
 	}
 	there := false
-	err = r.totalsPage(t, page-1, from, to, func(Total) { there = true })
+	err = r.totalsPage(t, page-1, from, to, cloned, func(Total) { there = true })
 	return there, err
 }
 
@@ -279,21 +279,24 @@ func (r *Run) CountedTotals(property string, from, to int32, fn func(Total)) (pa
 			continue
 		}
 		pages++
-		if err := r.totalsPage(t, page, from, to, fn); err != nil {
+		if err := r.totalsPage(t, page, from, to, cloned, fn); err != nil {
 			return pages, err
 		}
 	}
 	return pages, nil
 }
 
+// cloned is the text of its own for the value of a total.
+func cloned(value []byte) string { return string(value) }
+
 // totalsPage calls fn with the totals on one page of a property that are on the days
-// from…to.
-func (r *Run) totalsPage(h *totalsHeader, page int, from, to int32, fn func(Total)) error {
+// from…to. text makes their values from bytes that are valid during the call.
+func (r *Run) totalsPage(h *totalsHeader, page int, from, to int32, text func([]byte) string, fn func(Total)) error {
 	b, err := r.load(pageKey{run: r.Run, col: colTotals, page: uint32(h.first + page)}, openAny)
 	if err != nil {
 		return err
 	}
-	if err := readTotalsPage(h.property, b, from, to, fn); err != nil {
+	if err := readTotalsPage(h.property, b, from, to, text, fn); err != nil {
 		return r.corrupt(fmt.Sprintf("totals of %s are damaged", h.property))
 	}
 	return nil

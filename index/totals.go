@@ -186,7 +186,7 @@ const totalsPageBytes = 16 << 10
 type totalsPage struct {
 	data  []byte
 	day   int32
-	value string
+	value []byte // of the last total
 }
 
 func (p *totalsPage) add(t *Total) {
@@ -199,12 +199,13 @@ func (p *totalsPage) add(t *Total) {
 	p.data = binary.AppendUvarint(p.data, uint64(len(t.Value)-shared))
 	p.data = append(p.data, t.Value[shared:]...)
 	p.data = binary.AppendVarint(p.data, t.Sum)
-	p.day, p.value = t.Day, t.Value
+	p.day, p.value = t.Day, append(p.value[:shared], t.Value[shared:]...)
 }
 
 // readTotalsPage calls fn with the totals of a page of the property that are on the days
-// from…to. It allocates their values. It does not read what follows them.
-func readTotalsPage(property string, b []byte, from, to int32, fn func(Total)) error {
+// from…to. text makes their values from bytes that are valid during the call. It does not read
+// what follows them.
+func readTotalsPage(property string, b []byte, from, to int32, text func([]byte) string, fn func(Total)) error {
 	t := Total{Property: property}
 	var value []byte
 	for len(b) > 0 {
@@ -234,7 +235,7 @@ func readTotalsPage(property string, b []byte, from, to int32, fn func(Total)) e
 		}
 		b = b[w:]
 		if t.Day >= from {
-			t.Value = string(value)
+			t.Value = text(value)
 			fn(t)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unsafe"
 )
 
 // Sink takes the keys of a run in ascending order, with their values. An sstable writer
@@ -29,8 +30,8 @@ type source interface {
 
 // totalsCursor walks totals ordered by (property, day, value).
 type totalsCursor interface {
-	next() (t Total, ok bool)
-	end() // frees what the cursor holds
+	next() (t Total, ok bool) // its value is valid until the next call
+	end()                     // frees what the cursor holds
 }
 
 // runWriter writes one run.
@@ -229,13 +230,14 @@ func (b *runWriter) totals() {
 		}
 	}
 	page := totalsPage{}
+	var value []byte
 	number := uint32(0)
 	flush := func() {
 		if len(page.data) > 0 {
 			b.set(pageKey{run: b.run, col: colTotals, page: number}, page.data)
 			number++
 		}
-		page = totalsPage{data: page.data[:0]}
+		page = totalsPage{data: page.data[:0], value: page.value[:0]}
 	}
 	for len(heads) > 0 && b.err == nil {
 		least := 0
@@ -245,6 +247,8 @@ func (b *runWriter) totals() {
 			}
 		}
 		t := heads[least].Total
+		value = append(value[:0], t.Value...) // which the next total of the same cursor overwrites
+		t.Value = unsafe.String(unsafe.SliceData(value), len(value))
 		pull(least)
 		for i := len(heads) - 1; i >= 0; i-- {
 			if CompareTotals(&heads[i].Total, &t) == 0 {
