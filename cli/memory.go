@@ -46,6 +46,10 @@ func newMemoryLimit(budget int64) *memoryLimit {
 // outsideFree is how much memory that Go does not manage leaves the highest limit as it is.
 const outsideFree = 8 << 20
 
+// programUsual is how much memory the program's code and constants may take without a change of
+// the limit. Nearly all of them are in memory soon after the start.
+const programUsual = 32 << 20
+
 // adapt sets the limit for so many bytes of live data, and so many that Go does not manage.
 func (m *memoryLimit) adapt(live, outside int64) {
 	base := max(m.base-outside, m.base/2)
@@ -60,8 +64,8 @@ func (m *memoryLimit) adapt(live, outside int64) {
 	}
 }
 
-// outsideBytes returns how much memory the process has beyond what Go has mapped, or 0 if the
-// system does not say.
+// outsideBytes returns how much memory the process has beyond what Go has mapped and the usual size
+// of the program, or 0 if the system does not say.
 func outsideBytes(mapped int64) int64 {
 	self, err := procfs.Self()
 	if err != nil {
@@ -71,7 +75,13 @@ func outsideBytes(mapped int64) int64 {
 	if err != nil {
 		return 0
 	}
-	return max(0, int64(min(status.RssAnon, math.MaxInt64))-mapped)
+	return beyond(int64(min(status.RssAnon, math.MaxInt64)), int64(min(status.RssFile, math.MaxInt64)), mapped)
+}
+
+// beyond is outsideBytes for the anonymous and the file-backed memory of the process. The latter
+// is the program itself, which counts where it is larger than programUsual.
+func beyond(anonymous, file, mapped int64) int64 {
+	return max(0, anonymous-mapped) + max(0, file-programUsual)
 }
 
 // watch adapts the limit once a second until ctx ends.

@@ -55,3 +55,16 @@ func TestMemoryLimitOutside(t *testing.T) {
 		}
 	}
 }
+
+// What the process has beyond the memory of Go is that of C, and the part of the program that is
+// larger than usual.
+func TestMemoryBeyond(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct{ anonymous, file, mapped, beyond int64 }{
+		{80, 20, 60, 20}, {50, 20, 60, 0}, {80, 45, 60, 33}, {50, 45, 60, 13},
+	} {
+		if got := beyond(c.anonymous*mib, c.file*mib, c.mapped*mib) / mib; got != c.beyond {
+			t.Errorf("%d MiB of the process, %d of files, %d mapped: %d MiB beyond, want %d", c.anonymous, c.file, c.mapped, got, c.beyond)
+		}
+	}
+}
