@@ -155,6 +155,9 @@ func TestPurgeCrash(t *testing.T) {
 	for _, c := range cuts {
 		options.FS = c.fs
 		what := fmt.Sprintf("power cut at operation %d, %d %% of unsynced data kept", c.at, c.kept)
+		if report, err := check.Store(t.Context(), c.fs, "data"); err != nil || len(report.Problems) > 0 {
+			t.Errorf("%s: check: %v %v", what, err, report.Problems)
+		}
 		e, err := engine.Open(options)
 		if err != nil {
 			t.Fatalf("%s: open: %v", what, err)

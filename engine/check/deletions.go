@@ -84,12 +84,13 @@ func blank(ev *event.Event) string {
 }
 
 // sessionOf checks, in a site with blanks, that the session of a row begins with a row that has
-// kept its name. Nothing else of what was decided can be found out again without all rows.
+// kept its name. Nothing else of what was decided can be found out again without all rows. A row
+// that waits to be rewritten keeps no session: the run with its first row may be rewritten already.
 func (s *siteCheck) sessionOf(ev *event.Event, blank bool) {
 	d := &s.deleted
 	if ev.SessionOrd == ev.Seq {
 		d.begun.Add(ev.Seq)
-	} else if !blank && ev.SessionOrd != 0 && !d.begun.Has(ev.SessionOrd) {
+	} else if waits := d.waits != nil && d.waits.Contains(ev.Seq); !blank && !waits && ev.SessionOrd != 0 && !d.begun.Has(ev.SessionOrd) {
 		s.problem("event %d: its session is that of event %d, which begins none", ev.Seq, ev.SessionOrd)
 	}
 }
