@@ -188,7 +188,7 @@ func (e *Engine) loadDeletions() error {
 			e.copyDeletion(s.ID, r)
 			e.deletionStates.move("", r.State)
 			if r.State != query.DeletionDone {
-				s.eraseAt.Store(1)
+				s.eraseAt.Store(eraseAtOnce)
 			}
 			return nil
 		}); err != nil {

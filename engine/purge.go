@@ -17,8 +17,10 @@ import (
 )
 
 const (
-	// eraseLater is when the merger looks again at deletions that it could not finish.
-	eraseLater = time.Second
+	// eraseAtOnce and eraseAgain are values of siteState.eraseAt: the deletions of a site are due, and
+	// those that the merger could not finish are due again when tick looks, whatever the clock says.
+	eraseAtOnce = 1
+	eraseAgain  = 2
 	// retentionShare: deletions by retention wait until this part of the rows of each run that
 	// they touch is deleted, but at most retentionWait.
 	retentionShare = 8
@@ -27,7 +29,7 @@ const (
 
 // eraseSoon lets the merger look at a site's deletions.
 func (e *Engine) eraseSoon(s *siteState) {
-	s.eraseAt.Store(1)
+	s.eraseAt.Store(eraseAtOnce)
 	e.merger.enqueue(s)
 }
 
@@ -50,7 +52,7 @@ func (m *merger) erase(s *siteState) error {
 	m.gaveWay = false
 	m.mu.Unlock()
 	now := m.e.now().UnixMilli()
-	s.eraseAt.Store(now + eraseLater.Milliseconds())
+	s.eraseAt.Store(eraseAgain)
 	all, err := m.e.openDeletions(s)
 	if err != nil {
 		return err
@@ -66,7 +68,7 @@ func (m *merger) erase(s *siteState) error {
 	hidden := state(query.DeletionHidden)
 	if next := m.dueAt(s, hidden); next > now {
 		if len(hidden) == len(all) {
-			s.eraseAt.CompareAndSwap(now+eraseLater.Milliseconds(), next)
+			s.eraseAt.CompareAndSwap(eraseAgain, next)
 			return nil
 		}
 	} else if len(hidden) > 0 {
@@ -92,7 +94,7 @@ func (m *merger) erase(s *siteState) error {
 		}
 	}
 	if len(all) == len(state(query.DeletionDone)) {
-		s.eraseAt.CompareAndSwap(now+eraseLater.Milliseconds(), 0)
+		s.eraseAt.CompareAndSwap(eraseAgain, 0)
 	}
 	return nil
 }
@@ -117,10 +119,8 @@ func (m *merger) dueAt(s *siteState, hidden []*erase.Record) int64 {
 	for _, r := range hidden {
 		at := r.HiddenAt + (r.PurgeBy-r.HiddenAt)*3/4 // so that there is time for the purge
 		switch {
-		case r.Now:
-			at = r.HiddenAt
-		case r.Kind == query.DeleteRetention && m.mostlyGone(s, r):
-			at = r.HiddenAt
+		case r.Now, r.Kind == query.DeleteRetention && m.mostlyGone(s, r):
+			at = 0 // whatever the clock says: it may have been set back since
 		case r.Kind == query.DeleteRetention:
 			at = r.HiddenAt + retentionWait.Milliseconds()
 		}

@@ -395,3 +395,27 @@ func TestPurgedAliasOfAnOlderID(t *testing.T) {
 		t.Errorf("check: %v %v", err, report.Problems)
 	}
 }
+
+// A purge at once does not wait for a clock that is set back.
+func TestPurgeWhileTheClockGoesBack(t *testing.T) {
+	t.Parallel()
+	var looks atomic.Int64
+	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(purgeSite), SealRows: 64,
+		Now: func() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).Add(-time.Duration(looks.Add(1)) * time.Minute) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillMarked(t, e, 0, 100)
+	r, err := forgetMarked(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if r, err = e.WaitPurged(ctx, &purgeSite.Site, r.ID); err != nil {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
