@@ -401,7 +401,9 @@ func TestPurgeWhileTheClockGoesBack(t *testing.T) {
 	t.Parallel()
 	var looks atomic.Int64
 	e, err := engine.Open(engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(purgeSite), SealRows: 64,
-		Now: func() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).Add(-time.Duration(looks.Add(1)) * time.Minute) }})
+		Now: func() time.Time {
+			return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).Add(-time.Duration(looks.Add(1)) * time.Minute)
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
