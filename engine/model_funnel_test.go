@@ -284,7 +284,7 @@ func (m *model) Funnel(q *query.Funnel) *query.FunnelAnswer {
 		if strings.HasSuffix(q.Split, "region") { // the country counts after the region
 			countryA, regionA, _ := strings.Cut(a.Text, "/")
 			countryB, regionB, _ := strings.Cut(b.Text, "/")
-			return cmp.Or(cmp.Compare(regionA, regionB), cmp.Compare(countryA, countryB))
+			return cmp.Or(cmp.Compare(regionA, regionB), compareModelTexts(query.Text{Text: countryA, Null: countryA == ""}, query.Text{Text: countryB, Null: countryB == ""}))
 		}
 		return cmp.Compare(a.Text, b.Text)
 	})
