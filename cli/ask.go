@@ -102,14 +102,20 @@ func reach(cfg *config.Config, url string) (*server, error) {
 }
 
 // ask asks the server for a call, and reads the JSON of its answer into answer.
-func (s *server) ask(method, path string, answer any) error {
+func (s *server) ask(method, path string, answer any) error { return s.call(method, path, nil, answer) }
+
+// call is ask with a body of JSON, nil = none.
+func (s *server) call(method, path string, send []byte, answer any) error {
 	ctx, stop := context.WithTimeout(context.Background(), askMax)
 	defer stop()
-	req, err := http.NewRequestWithContext(ctx, method, s.base+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(send))
 	if err != nil {
 		return err
 	}
-	req.Header = s.header
+	req.Header = s.header.Clone()
+	if send != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	res, err := s.client.Do(req)
 	if err != nil {
 		return fmt.Errorf("cannot reach the server: %w", err)

@@ -35,6 +35,8 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 	commands = []command{
 		{"serve", "[flags]", "run the server", serve},
 		{"keys", "[flags]", "print the keys of every site and commands to try them", printKeys},
+		{"site", "COMMAND", "add, list, change and remove sites of the running server", cmdSite},
+		{"reload", "[flags]", "have the running server read its configuration again", reloadServer},
 		{"dashboard", "[flags]", "print a link that opens the dashboard of the running server", openDashboard},
 		{"export", "[flags] [FILTER]", "write the events of a site to a file: NDJSON, CSV or Parquet", exportEvents},
 		{"import", "[flags] FILE...", "send what other tools have recorded to the running server", cmdImport},

@@ -6,6 +6,8 @@
 //	cli.go      the table of commands, and their flags; start here
 //	serve.go    the command "serve": reads the configuration, and prepares the data directory
 //	process.go  one running server: opens the store, serves, stops
+//	reload.go   gives a running server another configuration; sites.go changes its sites
+//	site.go     the commands "site" and "reload"
 //	parts.go    what a part of a running server is, and the list of all parts
 //	listen.go   the http server and its listeners
 //	datadir.go  which directories may be data directories

@@ -106,6 +106,11 @@ func acceptKeys(cfg *config.Config, log *slog.Logger) error {
 	if err := eng.Close(); err != nil {
 		return err
 	}
+	if cfg.Made().Found() {
+		if err := cfg.WriteSites(); err != nil {
+			return err
+		}
+	}
 	return filled.Write()
 }
 
@@ -114,15 +119,16 @@ func printKeys(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("keys", "[flags]", "Print the keys of every site, both configured and generated ones, and commands that\ntry each protocol.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
-	accept := f.Bool("accept", false, "first accept keys.toml as it is, after an edit or a loss, and generate what it lacks; the server must be stopped")
+	accept := f.Bool("accept", false, "first accept keys.toml and sites.toml as they are, after an edit or a loss, and generate keys that are missing; the server must be stopped")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
 		return code
 	}
+	cf.Accept = *accept
 	cfg, _, err := config.Load(cf, os.Environ())
 	switch {
 	case err != nil:
 	case *accept:
-		err = acceptKeys(&cfg, newLogger(&cfg, stderr))
+		err = acceptKeys(&cfg, newLogger(&cfg, stderr, new(slog.LevelVar)))
 	default:
 		err = config.ShowKeys(&cfg)
 	}

@@ -21,7 +21,11 @@ import (
 // clients of this machine reach it. With an error nothing listens.
 func (p *process) listen() (base string, err error) {
 	cfg := p.config()
-	srv, ln, err := listen(cfg, p.engine, p.sites, p.log, p.parts...)
+	opts, err := p.serverOptions(cfg, *p.sites.Load())
+	if err != nil {
+		return "", err
+	}
+	srv, ln, err := listen(cfg, opts)
 	if err != nil {
 		return "", err
 	}
@@ -44,12 +48,16 @@ func (p *process) listen() (base string, err error) {
 // has a certificate. The caller runs the server on the listener. With an error both are
 // nil.
 func Listen(cfg *config.Config, eng httpd.Engine, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
-	return listen(cfg, eng, sites, log, places)
+	opts, err := serverOptions(cfg, eng, sites, log, places)
+	if err != nil {
+		return nil, nil, err
+	}
+	return listen(cfg, opts)
 }
 
-// listen is Listen with parts in place of a locator.
-func listen(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog.Logger, parts ...part) (*httpd.Server, net.Listener, error) {
-	srv, err := newServer(cfg, eng, sites, log, parts...)
+// listen is Listen with the options of the server.
+func listen(cfg *config.Config, opts httpd.Options) (*httpd.Server, net.Listener, error) {
+	srv, err := httpd.New(opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,19 +77,26 @@ func listen(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog
 	return srv, ln, nil
 }
 
-// newServer makes the server over eng.
-func newServer(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog.Logger, parts ...part) (*httpd.Server, error) {
+// serverOptions are the options of this process's server for a checked configuration.
+func (p *process) serverOptions(cfg *config.Config, sites []*httpd.Site) (httpd.Options, error) {
+	opts, err := serverOptions(cfg, p.engine, sites, p.log, p.parts...)
+	opts.Control = p
+	return opts, err
+}
+
+// serverOptions are the options of a server over eng with some parts.
+func serverOptions(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *slog.Logger, parts ...part) (none httpd.Options, err error) {
 	proxies, err := cfg.Proxies()
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	snapshots, err := snapshotDir(cfg)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	addresses, err := cfg.Addresses()
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	opts := httpd.Options{
 		Engine:         eng,
@@ -127,7 +142,7 @@ func newServer(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, log *s
 			a.Options(&opts)
 		}
 	}
-	return httpd.New(opts)
+	return opts, nil
 }
 
 // geoFiles are the configured geo databases, in the order in which they are asked.

@@ -16,6 +16,7 @@ import (
 	"cairn/cli/config"
 	"cairn/engine"
 	"cairn/engine/store"
+	httpd "cairn/http"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -93,7 +94,11 @@ func openOffline(cfg *config.Config) (s *server, close func(), err error) {
 	if err != nil {
 		return nil, nil, explainLock(err, cfg.DataDir)
 	}
-	srv, err := newServer(cfg, eng, sites, log)
+	served, err := serverOptions(cfg, eng, sites, log)
+	if err != nil {
+		return nil, nil, errors.Join(err, eng.Close())
+	}
+	srv, err := httpd.New(served)
 	if err != nil {
 		return nil, nil, errors.Join(err, eng.Close())
 	}

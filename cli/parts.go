@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"cairn/cli/config"
 	"cairn/engine"
@@ -33,8 +34,6 @@ type reloader interface {
 	Prepare(next *config.Config) (apply func(), err error)
 }
 
-var _ reloader = reloader(nil)
-
 // starter is a part that does something by itself while the store is open.
 type starter interface {
 	// Start begins that when the store is open and the listeners answer. An error stops the
@@ -59,9 +58,9 @@ func (p *process) newParts(opts *engine.Options) error {
 	if err != nil {
 		return fmt.Errorf("%w. No event is lost. Mend %s or remove it; visitors without an id then count as new today", err, filepath.Join(p.config().DataDir, "salts"))
 	}
-	places := geo.Open(geo.Options{Files: geoFiles(p.config()), Log: p.log})
+	places := &placesPart{geo.Open(geo.Options{Files: geoFiles(p.config()), Log: p.log}), geoFiles(p.config())}
 	opts.Visitors = salts
-	opts.Enrich = enrich.New(enrich.Options{Geo: places})
+	opts.Enrich = enrich.New(enrich.Options{Geo: places.Locator})
 	admin := newAdminPart(p.config(), opts, p.log)
 	p.closers = append(p.closers, salts.Close, places.Close, admin.Close)
 	p.parts = append(p.parts,
@@ -70,6 +69,24 @@ func (p *process) newParts(opts *engine.Options) error {
 		p.limit,
 	)
 	return nil
+}
+
+// placesPart locates addresses.
+type placesPart struct {
+	*geo.Locator
+	files []string // under process.changing
+}
+
+// Prepare implements reloader. A file that cannot be loaded is a trouble, as at the start.
+func (g *placesPart) Prepare(next *config.Config) (apply func(), err error) {
+	files := geoFiles(next)
+	if slices.Equal(files, g.files) {
+		return nil, nil
+	}
+	return func() {
+		g.files = files
+		g.SetFiles(files)
+	}, nil
 }
 
 // startParts starts the parts that do something by themselves. With an error none runs.

@@ -9,8 +9,10 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -40,15 +42,23 @@ const (
 // the moment that a part is started until it is stopped.
 type process struct {
 	log      *slog.Logger
+	level    *slog.LevelVar                       // of log
+	flags    config.Flags                         // with which the configuration is read again
 	announce func(base string, srv *httpd.Server) // called when the server listens
 	limit    *memoryLimit
 	fatal    chan error // gets an error after which the store takes no more writes
 
 	signals context.Context // ends with SIGTERM and SIGINT
 	release func()          // a further signal ends the process at once
+	hangup  chan os.Signal  // gets SIGHUP
 
-	current atomic.Pointer[config.Config]
-	sites   []*httpd.Site
+	changing sync.Mutex     // held while the configuration is replaced
+	opened   bool           // under changing: the store and the server are there
+	started  *config.Config // the first configuration, as it was read
+	current  atomic.Pointer[config.Config]
+	sites    atomic.Pointer[[]*httpd.Site]
+	known    atomic.Pointer[[]*engine.Site] // the same, as the store knows them
+
 	parts   []part
 	closers []func() // of parts, called in the opposite order when the store is closed
 
@@ -61,15 +71,30 @@ type process struct {
 // config is the configuration as it is now. It is never changed, only replaced.
 func (p *process) config() *config.Config { return p.current.Load() }
 
+// setSites replaces the sites, as the store and parts see them.
+func (p *process) setSites(sites []*httpd.Site) {
+	known := make([]*engine.Site, len(sites))
+	for i, s := range sites {
+		known[i] = s.Site
+	}
+	p.sites.Store(&sites)
+	p.known.Store(&known)
+}
+
 // runServer runs the server of a checked configuration until a signal or a fatal error of
-// the store. It calls announce with the base URL and the server when that listens.
-func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slog.Logger, announce func(base string, srv *httpd.Server)) (code int, err error) {
+// the store. p has log, level, flags and announce.
+func (p *process) runServer(cfg *config.Config, found *store.Found, keysSigned bool) (code int, err error) {
 	sites, err := config.BuildSites(cfg.Sites)
 	if err != nil {
 		return ExitFailed, cfg.Refused(err)
 	}
-	p := &process{log: log, announce: announce, limit: newMemoryLimit(int64(cfg.Memory)), fatal: make(chan error, 1), sites: sites}
+	p.limit, p.fatal = newMemoryLimit(int64(cfg.Memory)), make(chan error, 1)
+	p.setSites(sites)
+	first := *cfg
+	p.started = &first
 	p.current.Store(cfg)
+	p.catchHangup()
+	defer signal.Stop(p.hangup)
 	// Signals are caught from here on, so that one during a long recovery stops it in order.
 	p.signals, p.release = signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer p.release()
@@ -80,10 +105,12 @@ func runServer(cfg *config.Config, found *store.Found, keysSigned bool, log *slo
 // run makes the parts, and serves until the end. If the disk has no space for a start, the server
 // first only reads. It starts again when there is space.
 func (p *process) run(found *store.Found, keysSigned bool) (code int, err error) {
-	opts, err := EngineOptions(p.config(), p.sites, p.log, p.fatal)
+	opts, err := EngineOptions(p.config(), *p.sites.Load(), p.log, p.fatal)
 	if err != nil {
 		return ExitFailed, err
 	}
+	opts.Sites = func() []*engine.Site { return *p.known.Load() }
+	opts.RetentionBytes = func() int64 { return int64(p.config().RetentionBytes) }
 	if err := p.newParts(&opts); err != nil {
 		return ExitFailed, err
 	}
@@ -106,19 +133,15 @@ func (p *process) run(found *store.Found, keysSigned bool) (code int, err error)
 // and can now be opened for writing.
 func (p *process) runStore(opts engine.Options) (code int, again bool, err error) {
 	start := time.Now()
-	if p.engine, err = openStore(opts); err != nil {
-		return ExitFailed, false, explainLock(err, opts.Dir)
-	}
-	p.tidy()
-	base, err := p.listen()
+	base, err := p.open(opts)
 	if err != nil {
-		return ExitFailed, false, errors.Join(err, p.engine.Close())
+		return ExitFailed, false, err
 	}
 	if p.debug != nil {
 		defer p.debug.Close()
 	}
 	p.announce(base, p.server)
-	p.log.Info("listening", "url", base, "data", opts.Dir, "sites", len(p.sites), "open_seconds", time.Since(start).Seconds(), "version", version)
+	p.log.Info("listening", "url", base, "data", opts.Dir, "sites", len(p.config().Sites), "open_seconds", time.Since(start).Seconds(), "version", version)
 	p.warnHidden()
 
 	served := make(chan error, len(p.listeners))
@@ -127,6 +150,7 @@ func (p *process) runStore(opts engine.Options) (code int, again bool, err error
 	}
 	running, stopping := context.WithCancel(p.signals)
 	defer stopping()
+	go p.watchHangup(running)
 	if err := p.startParts(running); err != nil {
 		p.log.Error("a part of the server cannot start; stopping", "error", err)
 		return ExitFailed, false, errors.Join(err, p.stop(nil))
@@ -145,7 +169,7 @@ func (p *process) runStore(opts engine.Options) (code int, again bool, err error
 	case err := <-served:
 		stopping()
 		stopParts(p.parts)
-		return ExitFailed, false, errors.Join(fmt.Errorf("serve: %w", err), p.engine.Close())
+		return ExitFailed, false, errors.Join(fmt.Errorf("serve: %w", err), p.close(stopMax))
 	case <-p.signals.Done():
 		p.release()
 		p.log.Info("stopping")
@@ -170,10 +194,35 @@ func (p *process) stop(started []part) error {
 		p.log.Warn("some connections were closed before their requests were answered", "error", err)
 	}
 	stopParts(started)
-	if err := closeWithin(p.engine, time.Until(deadline)); err != nil {
+	if err := p.close(time.Until(deadline)); err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
 	return nil
+}
+
+// open opens the store and listens. It returns the address at which clients of this machine reach
+// the server. With an error nothing is open.
+func (p *process) open(opts engine.Options) (base string, err error) {
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	if p.engine, err = openStore(opts); err != nil {
+		return "", explainLock(err, opts.Dir)
+	}
+	p.tidy()
+	if base, err = p.listen(); err != nil {
+		return "", errors.Join(err, p.engine.Close())
+	}
+	p.opened = true
+	return base, nil
+}
+
+// close closes the store, which may take as long as d. No change of the configuration is under way
+// then.
+func (p *process) close(d time.Duration) error {
+	p.changing.Lock()
+	p.opened = false
+	p.changing.Unlock()
+	return closeWithin(p.engine, d)
 }
 
 // tidy removes what earlier processes have left in the data directory.
@@ -191,7 +240,7 @@ func (p *process) tidy() {
 // id 1, and these are hidden when the configured sites have other ids.
 func (p *process) warnHidden() {
 	hidden := p.engine.Events()
-	for _, s := range p.sites {
+	for _, s := range *p.sites.Load() {
 		delete(hidden, s.ID)
 	}
 	for _, id := range slices.Sorted(maps.Keys(hidden)) {

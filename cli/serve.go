@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -38,7 +37,8 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, "serve", cfg.Refused(err))
 	}
-	log := newLogger(&cfg, stderr)
+	level := new(slog.LevelVar)
+	log := newLogger(&cfg, stderr, level)
 	for _, w := range append(warnings, cfg.ShortSecrets()...) {
 		log.Warn(w)
 	}
@@ -64,7 +64,8 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		}
 		announced = true
 	}
-	code, err := runServer(&cfg, found, filled.Signed(), log, announce)
+	p := &process{log: log, level: level, flags: cf, announce: announce}
+	code, err := p.runServer(&cfg, found, filled.Signed())
 	if err != nil {
 		if made && !announced {
 			err = fmt.Errorf("%w\nThe keys of the sites were generated before this error. \"cairn keys\" prints them", err)
@@ -113,15 +114,20 @@ func fillKeys(cfg *config.Config, accept bool) (*store.Found, *config.Filled, er
 }
 
 // newLogger logs to w in the configured format. "auto" is text on a terminal and JSON
-// elsewhere.
-func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
-	var level slog.Level
-	level.UnmarshalText([]byte(cfg.LogLevel)) // validated
+// elsewhere. It sets level, which may be changed later.
+func newLogger(cfg *config.Config, w io.Writer, level *slog.LevelVar) *slog.Logger {
+	level.Set(levelOf(cfg))
 	opts := &slog.HandlerOptions{Level: level}
 	if cfg.LogFormat == "text" || cfg.LogFormat == "auto" && bench.IsTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, opts))
 	}
 	return slog.New(slog.NewJSONHandler(w, opts))
+}
+
+// levelOf is the level of the log of a validated configuration.
+func levelOf(cfg *config.Config) (level slog.Level) {
+	_ = level.UnmarshalText([]byte(cfg.LogLevel))
+	return level
 }
 
 // inUse is the error of a locked data directory.
@@ -164,11 +170,9 @@ func EngineOptions(cfg *config.Config, sites []*httpd.Site, log *slog.Logger, fa
 			time.AfterFunc(2*fatalMax, func() { os.Exit(ExitFatal) })
 		},
 	}
-	snapshots, err := snapshotDir(cfg)
-	if err != nil {
+	if opts.DeletionCopies, err = deletionCopies(cfg); err != nil {
 		return engine.Options{}, err
 	}
-	opts.DeletionCopies = filepath.Join(snapshots, engine.DeletionsName)
 	var list []*engine.Site
 	for _, s := range sites {
 		list = append(list, s.Site)

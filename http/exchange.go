@@ -93,9 +93,9 @@ func (s *Server) newExchange() *exchange {
 
 func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.ctx = ctx
+	x.sites = x.s.sites.Load() // before all that depends on a setting
 	x.c = ctx.Conn().(*wire.Conn)
 	x.started = time.Now()
-	x.sites = x.s.sites.Load()
 	x.name()
 	h := &ctx.Request.Header
 	x.req.Method = methodOf(h.Method())

@@ -72,6 +72,9 @@ type Options struct {
 	Log            *slog.Logger
 	Now            func() time.Time
 
+	// Control changes the configuration of the process; nil = nobody does.
+	Control native.Control
+
 	// Metrics puts more samples into /metrics, after what the engine and the server count.
 	// Samples of the same name follow each other. kind is counter or gauge; labels are
 	// pairs of a name and a value. Degraded returns more reasons for /healthz, which anybody

@@ -34,6 +34,11 @@ func applyEnv(c *Config, env map[string]string, used map[string]bool) (warnings 
 	return warnings, nil
 }
 
+// SiteVariable is the environment variable that sets a key of a site, such as "matomo.debug".
+func SiteVariable(site, key string) string {
+	return "CAIRN_SITE_" + envName(site) + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
 func envName(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -37,6 +37,9 @@ type RemovedSite struct {
 	Purged bool   `toml:"purged"` // its events were deleted; else a site of this name shows them again
 }
 
+// Found reports whether there is a sites.toml.
+func (m *MadeSites) Found() bool { return m.found }
+
 // Site returns the site of a name, nil if it is not one of these.
 func (m *MadeSites) Site(name string) *Site { return siteOf(m.Sites, name) }
 
@@ -93,7 +96,7 @@ func (c *Config) add(made MadeSites) (warnings []string) {
 		c.Sites = append(c.Sites, s)
 	}
 	if len(c.Sites) == 0 {
-		c.Sites = []Site{implicitSite()}
+		c.Sites = []Site{ImplicitSite()}
 	}
 	c.implicit = configured == 0 && len(made.Removed) == 0 && len(c.Sites) == 1 && c.Sites[0].ID == 1 && c.Sites[0].Name == implicitName
 	return warnings
@@ -102,11 +105,18 @@ func (c *Config) add(made MadeSites) (warnings []string) {
 // implicitName is the name of the site that cairn adds to a configuration without any.
 const implicitName = "default"
 
-func implicitSite() Site {
+// ImplicitSite is the site that cairn adds to a configuration without any.
+func ImplicitSite() Site {
 	s := DefaultSite()
 	s.Name, s.ID, s.made = implicitName, 1, true
 	return s
 }
+
+// Site returns the site of a name, nil if there is none.
+func (c *Config) Site(name string) *Site { return siteOf(c.Sites, name) }
+
+// ConfigFile is the configuration file, "" if there is none.
+func (c *Config) ConfigFile() string { return c.file }
 
 // Made are the sites made at run time.
 func (c *Config) Made() *MadeSites { return &c.made }

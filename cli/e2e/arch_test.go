@@ -87,7 +87,7 @@ var plan = []room{
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, away: []string{tomlModule}},
 	// It reads Segment's messages by the dialect's own rules, and knows robots as the engine does.
 	{dir: "cli/importer", knows: []string{"engine/event", "engine/ua", "http/dialect", "http/*"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/backup", "engine/backup/*", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/adminlog", "http/wire"}, away: []string{fasthttpModule, tomlModule}},
+	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/backup", "engine/backup/*", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/adminlog", "http/dialect", "http/native", "http/wire"}, away: []string{fasthttpModule, tomlModule}}, // native for its interface Control
 	{dir: "cli/e2e", tests: []string{"cli", "engine/backup", "engine/backup/*", "cli/config", "cli/bench", "engine", "engine/check", "engine/enrich", "engine/query", "engine/event", "geo", "geo/geotest", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}},
 }

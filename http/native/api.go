@@ -108,6 +108,8 @@ type Options struct {
 	Note func(*dialect.Request, adminlog.Entry)
 	// Rejected returns the newest refused events, the oldest first. nil = there are none.
 	Rejected func() []Rejected
+	// Control changes the configuration of the process; nil = nobody does.
+	Control Control
 	// LoginLink makes a link that opens the dashboard once, until a time.
 	LoginLink func(*dialect.Request) (url string, until time.Time, err error)
 }

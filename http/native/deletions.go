@@ -43,8 +43,7 @@ func (n *API) deleteEvents(ctx context.Context, c *reading) (err error) {
 	return n.delete(ctx, c, &d, "")
 }
 
-// deleteSite is DELETE /api/v1/admin/sites/{name}?purge=1: all events of a site. The site itself
-// stays, and so does its number.
+// deleteSite deletes all events of the site in the path.
 func (n *API) deleteSite(ctx context.Context, c *reading) error {
 	if c.site == nil || c.ids[0] != c.site.Name {
 		c.site = nil
@@ -54,11 +53,8 @@ func (n *API) deleteSite(ctx context.Context, c *reading) error {
 			}
 		}
 		if c.site == nil {
-			return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such site"}
+			return errNoSite
 		}
-	}
-	if c.query.single["purge"] != "1" {
-		return badField("purge", "must be 1: this deletes every event of the site")
 	}
 	return n.delete(ctx, c, &query.Deletion{Kind: query.DeleteSite}, "")
 }

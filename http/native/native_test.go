@@ -25,6 +25,17 @@ import (
 // to Reply.
 func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dialect.Response {
 	t.Helper()
+	return callIn(t, n, zone, new(fakeControl), method, target, "", "")
+}
+
+// callWith is call with a process, nil for none, and a body.
+func callWith(t testing.TB, n *nativetest.Engine, process *fakeControl, method, target, form, body string) *dialect.Response {
+	t.Helper()
+	return callIn(t, n, "UTC", process, method, target, form, body)
+}
+
+func callIn(t testing.TB, n *nativetest.Engine, zone string, process *fakeControl, method, target, form, body string) *dialect.Response {
+	t.Helper()
 	loc, err := time.LoadLocation(zone)
 	if err != nil {
 		t.Fatal(err)
@@ -33,9 +44,18 @@ func call(t testing.TB, n *nativetest.Engine, zone, method, target string) *dial
 	api := New(Options{Engine: n, SnapshotDir: func() string { return dir },
 		Now: func() time.Time { return time.UnixMilli(nativetest.SomeDay + 123).In(loc) }})
 	site := &dialect.Site{Site: query.Site{ID: 1, Name: "shop", Location: loc}}
-	api.options.Sites = func() []*dialect.Site { return []*dialect.Site{site} }
+	blog := &dialect.Site{Site: query.Site{ID: 2, Name: "blog", Location: loc}}
+	api.options.Sites = func() []*dialect.Site { return []*dialect.Site{site, blog} }
+	if process != nil {
+		api.options.Control = process
+	}
 	path, raw, _ := strings.Cut(target, "?")
-	req := &dialect.Request{Method: method, Path: path, RawQuery: raw, Site: site, Header: func(string) string { return "" }}
+	req := &dialect.Request{Method: method, Path: path, RawQuery: raw, Site: site, Body: []byte(body), Header: func(name string) string {
+		if name == "Content-Type" {
+			return form
+		}
+		return ""
+	}}
 	res := &dialect.Response{}
 	if method != "GET" {
 		err = api.Act(t.Context(), req, res)
@@ -266,7 +286,7 @@ func TestEngineErrors(t *testing.T) {
 		{errors.New("open /var/lib/cairn/000012.sst: no such file"), 500, 500, "Internal Server Error"},
 	} {
 		for _, r := range table {
-			if r.read == nil || r.path == adminPath+"rejected" { // which asks nothing of the engine
+			if r.read == nil || r.path == adminPath+"rejected" || strings.HasPrefix(r.path, adminPath+"sites") { // these ask nothing of the engine
 				continue
 			}
 			n := nativetest.Full()
