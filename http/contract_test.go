@@ -23,7 +23,7 @@ func TestContractServed(t *testing.T) {
 	reads := nativetest.Full()
 	fake := rest{}
 	s := start(t, func(o *Options) {
-		fake.fakeEngine, o.Dashboard = o.Engine.(*fakeEngine), true
+		fake.fakeEngine, o.Dashboard, o.Control = o.Engine.(*fakeEngine), true, oneSite{"shop"}
 		o.Engine = &struct {
 			*nativetest.Engine
 			rest
@@ -37,6 +37,9 @@ func TestContractServed(t *testing.T) {
 		}
 		if key != "" {
 			req.Header.Set("Authorization", "Bearer "+key)
+		}
+		if strings.HasPrefix(path, "/api/v1/admin/") {
+			req.Header.Set("Content-Type", "application/json")
 		}
 		answer, err := http.DefaultClient.Do(req)
 		if err != nil {
