@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -98,14 +99,23 @@ func askServer(f *flags, name string, least, most int, args []string, stdout, st
 	return ExitOK
 }
 
-// reachWith is reach for flags.
+// reachWith is reach for flags. It takes the admin's token alone from keys.toml: the configuration may
+// have a site that the server does not know yet.
 func reachWith(cf config.Flags, url string) (*server, error) {
 	cfg, _, err := config.Load(cf, os.Environ())
 	if err != nil {
 		return nil, err
 	}
-	if err := config.ShowKeys(&cfg); err != nil {
-		return nil, err
+	if cfg.AdminToken == "" {
+		path := filepath.Join(cfg.DataDir, config.KeysName)
+		keys, err := config.ReadKeys(path)
+		if err == nil && keys.AdminToken == "" {
+			err = fmt.Errorf("there is no admin token in %s; start the server once to generate it", path)
+		}
+		if err != nil {
+			return nil, err
+		}
+		cfg.AdminToken = keys.AdminToken
 	}
 	return reach(&cfg, url)
 }
@@ -120,7 +130,7 @@ type changed struct {
 // notes prints the sentences for the operator.
 func (c *changed) notes(w io.Writer) {
 	for _, note := range c.Notes {
-		fmt.Fprintf(w, "%s.\n", strings.TrimSuffix(strings.ToUpper(note[:min(1, len(note))])+note[min(1, len(note)):], "."))
+		fmt.Fprintf(w, "note: %s\n", note)
 	}
 }
 

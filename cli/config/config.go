@@ -218,6 +218,7 @@ func Change(fl Flags, environ []string, change func(*Config, *MadeSites) error) 
 	if err != nil && !(fl.Accept && errors.As(err, new(*SitesError))) {
 		return cfg, nil, err
 	}
+	cfg.file = file
 	if err := change(&cfg, &made); err != nil {
 		return cfg, nil, err
 	}

@@ -20,7 +20,7 @@ import (
 // cairnCommand runs a command of cairn on the data directory of a server.
 func (s *testServer) cairnCommand(name string, args ...string) (stdout string, code int) {
 	s.Helper()
-	cmd := exec.Command(s.options.Exe, append([]string{name, "-data", s.options.Dir, "-listen", strings.TrimPrefix(s.url(), "http://")}, args...)...)
+	cmd := exec.Command(s.options.Exe, append(append(strings.Fields(name), "-data", s.options.Dir, "-listen", strings.TrimPrefix(s.url(), "http://")), args...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()

@@ -67,6 +67,7 @@
 //	export.go     all events of a question as a file
 //	saved.go      what a site saves; savedbody.go what is sent to be saved
 //	deletions.go  deleting events
+//	control.go    reload, and making, changing and removing sites: what the process does
 //	share.go      what a share of numbers may ask; shared.go holds a call to its share
 //	openapi.go    the contract; decode.go events that come in, import.go those of another store;
 //	              snapshot.go,
