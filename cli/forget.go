@@ -103,6 +103,7 @@ func (g *forgetFlags) target() (string, error) {
 		return "", errors.New("-everything needs -site")
 	case g.everything:
 		q.Set("purge", "1")
+		q.Set("keep", "1")
 		return "/api/v1/admin/sites/" + url.PathEscape(g.site) + "?" + q.Encode(), nil
 	}
 	add("site", g.site)

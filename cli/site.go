@@ -40,6 +40,8 @@ func cmdSite(args []string, stdout, stderr io.Writer) int {
 		w, code := stderr, ExitUsage
 		if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
 			w, code = stdout, ExitOK
+		} else if len(args) > 0 {
+			fmt.Fprintf(w, "cairn site: the command comes before flags such as %s\n", args[0])
 		}
 		fmt.Fprint(w, "Usage: cairn site COMMAND [arguments]\n\n")
 		for _, c := range siteCommands {

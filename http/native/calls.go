@@ -90,7 +90,7 @@ var parameterKinds = map[string]parameterKind{
 	"field": singleKind, "kind": singleKind,
 
 	// of deletions
-	"dry_run": singleKind, "now": singleKind, "reason": singleKind, "purge": singleKind,
+	"dry_run": singleKind, "now": singleKind, "reason": singleKind, "purge": singleKind, "keep": singleKind,
 	"import": singleKind, // of events that come in
 
 	"since": singleKind, // of refused events
@@ -169,7 +169,7 @@ var table = declare(
 	&route{method: "POST", path: adminPath + "sites", right: dialect.Write | dialect.Admin, act: (*API).addSite, body: siteBodyMax},
 	&route{method: "GET", path: adminPath + "sites/*", right: dialect.Read | dialect.Admin, read: (*API).configuredSite},
 	&route{method: "PATCH", path: adminPath + "sites/*", right: dialect.Write | dialect.Admin, act: (*API).setSite, body: siteBodyMax},
-	&route{method: "DELETE", path: adminPath + "sites/*", right: dialect.Write | dialect.Admin, act: (*API).removeSite, own: with(deletionParams, "purge")},
+	&route{method: "DELETE", path: adminPath + "sites/*", right: dialect.Write | dialect.Admin, act: (*API).removeSite, own: with(deletionParams, "purge", "keep")},
 	&route{method: "GET", path: adminPath + "retention", right: dialect.Manage, read: (*API).retentionPlan, takes: takesSite},
 	&route{method: "GET", path: adminPath + "deletions", right: dialect.Manage, read: (*API).deletions, takes: takesSite, own: []string{"limit", "after"}},
 	&route{method: "GET", path: adminPath + "deletions/*", right: dialect.Manage, read: (*API).deletion, takes: takesSite},

@@ -141,10 +141,14 @@ func (n *API) configuredSite(_ context.Context, c *reading) error {
 
 var errNoSite = &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such site"}
 
-// removeSite is DELETE /api/v1/admin/sites/{name}. With purge=1 the events are deleted, too; a site
-// that cannot be removed then stays without them.
+// removeSite is DELETE /api/v1/admin/sites/{name}. With purge=1 the events are deleted, too; the site
+// then stays without them if it cannot be removed, or with keep=1.
 func (n *API) removeSite(ctx context.Context, c *reading) error {
 	purge, err := c.query.yes("purge")
+	if err != nil {
+		return err
+	}
+	keep, err := c.query.yes("keep")
 	if err != nil {
 		return err
 	}
@@ -158,18 +162,18 @@ func (n *API) removeSite(ctx context.Context, c *reading) error {
 		switch {
 		case why != nil:
 			return why
-		case c.query.single["dry_run"] == "1" || c.query.single["now"] == "1" || c.query.single["reason"] != "":
-			return badField("purge", "must be 1 for dry_run, now and reason: without it no event is deleted")
+		case keep || c.query.single["dry_run"] == "1" || c.query.single["now"] == "1" || c.query.single["reason"] != "":
+			return badField("purge", "must be 1 for keep, dry_run, now and reason: without it no event is deleted")
 		}
 		return n.change(c, adminlog.Entry{Action: adminlog.SiteRemove, Site: c.ids[0]}, func(p Control) (Change, error) { return p.RemoveSite(c.ids[0], false) })
 	}
 	site := c.site
 	err = n.deleteSite(ctx, c)
-	if nothing := new(dialect.StatusError); errors.As(err, &nothing) && nothing.Failure == dialect.NotFound && why == nil {
+	if nothing := new(dialect.StatusError); errors.As(err, &nothing) && nothing.Failure == dialect.NotFound && why == nil && !keep {
 		err, c.out = nil, append(c.out, `{"rows":0`...) // it has no event
 		c.out = append(c.out, '}')
 	}
-	if err != nil || why != nil || c.query.single["dry_run"] == "1" {
+	if err != nil || why != nil || keep || c.query.single["dry_run"] == "1" {
 		return err
 	}
 	if site = c.site; site == nil {

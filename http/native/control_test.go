@@ -81,6 +81,8 @@ func TestControl(t *testing.T) {
 		{"DELETE", sites + "/shop", "", "", 409, "", `configured`},
 		{"DELETE", sites + "/blog?purge=1", "", "", 200, "remove blog purged", `"removed":{"changed"`},
 		{"DELETE", sites + "/blog?purge=1&dry_run=1", "", "", 200, "", `"rows"`},
+		{"DELETE", sites + "/blog?purge=1&keep=1", "", "", 200, "", `"rows"`},
+		{"DELETE", sites + "/blog?keep=1", "", "", 400, "", `purge`},
 		{"DELETE", sites + "/shop?purge=1", "", "", 200, "", `"rows"`},
 		{"GET", sites, "", "", 200, "", `"settings":{"timezone":"UTC"}`},
 		{"GET", sites + "/blog", "", "", 200, "", `"file":null`},
