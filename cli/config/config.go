@@ -63,10 +63,11 @@ type Config struct {
 		Database string `toml:"database"`
 	} `toml:"geo"`
 
-	Sites    []Site    `toml:"site"` // first those of the configuration, then those made at run time
-	made     MadeSites // as in sites.toml
-	implicit bool      // see Implicit
-	file     string    // the configuration file; "" = none
+	Sites          []Site    `toml:"site"` // first those of the configuration, then those made at run time
+	made           MadeSites // as in sites.toml
+	implicit       bool      // see Implicit
+	adminGenerated bool      // FillKeys has taken the admin token from keys.toml
+	file           string    // the configuration file; "" = none
 }
 
 // Implicit says that no site was ever configured or made: Sites then holds only the one that
@@ -113,7 +114,9 @@ type Site struct {
 	Uncounted     []string `toml:"uncounted"`
 	RetentionDays int      `toml:"retention_days"`
 
-	made bool // see IsMade
+	made      bool      // see IsMade
+	generated []string  // kinds of keys that FillKeys has taken from keys.toml
+	keys      []MadeKey // made at run time, beside those of SiteKeys
 }
 
 // Default is the configuration without a file, environment variables and flags. It has no

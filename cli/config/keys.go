@@ -60,6 +60,9 @@ func randomUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
+// freshAdmin is an admin token.
+func freshAdmin() string { return "adm_" + randomHex(24) }
+
 // KeyShape is one kind of credential.
 type KeyShape struct {
 	Name  string                  // its key in the configuration and in keys.toml
@@ -142,11 +145,12 @@ func FillKeys(cfg *Config, known Known, accept bool) (*Filled, error) {
 	}
 	if cfg.AdminToken == "" {
 		if f.kept.AdminToken == "" {
-			f.kept.AdminToken, f.Made = "adm_"+randomHex(24), true
+			f.kept.AdminToken, f.Made = freshAdmin(), true
 		}
-		cfg.AdminToken = f.kept.AdminToken
+		cfg.AdminToken, cfg.adminGenerated = f.kept.AdminToken, true
 	}
 	for i := range cfg.Sites {
+		cfg.Sites[i].noteGenerated()
 		if f.kept.fill(&cfg.Sites[i].SiteKeys, known.IDs, usedIDs(cfg, &f.kept, all)) {
 			f.Made = true
 		}

@@ -26,6 +26,7 @@ const SitesName = "sites.toml"
 type MadeSites struct {
 	Sites   []Site        `toml:"site"`
 	Removed []RemovedSite `toml:"removed"`
+	Keys    []MadeKey     `toml:"key"` // of sites here and in the configuration, see sitekeys.go
 
 	found bool // there is such a file
 }
@@ -74,6 +75,9 @@ func ReadSites(path string) (made MadeSites, err error) {
 	if err := decode(path, string(text), &made); err != nil {
 		return made, fmt.Errorf("%w\nNothing was changed, and no event is lost. Copy the file from the newest snapshot or from a backup, or mend it and run \"cairn keys -accept\"", err)
 	}
+	if err := made.checkKeys(); err != nil {
+		return made, fmt.Errorf("%s: %w", path, err)
+	}
 	made.found = true
 	body, sum, found := strings.Cut(string(text), keysSum)
 	if !found || sum != sumOf(body)+"\n" {
@@ -98,6 +102,7 @@ func (c *Config) add(made MadeSites) (warnings []string) {
 	if len(c.Sites) == 0 {
 		c.Sites = []Site{ImplicitSite()}
 	}
+	c.addKeys()
 	c.implicit = configured == 0 && len(made.Removed) == 0 && len(c.Sites) == 1 && c.Sites[0].ID == 1 && c.Sites[0].Name == implicitName
 	return warnings
 }
@@ -135,6 +140,7 @@ func (c *Config) File() string {
 
 // WriteSites writes sites.toml as c has it. Each site gets the id and the name that it has now.
 func (c *Config) WriteSites() error {
+	c.dropKeys()
 	for i := range c.made.Sites {
 		if s := siteOf(c.Sites, c.made.Sites[i].Name); s != nil && s.made {
 			c.made.Sites[i].ID = s.ID
@@ -160,7 +166,7 @@ func (c *Config) ReserveSites() error {
 // writeSites replaces a sites.toml. After a crash there is either the old file or the new one.
 func writeSites(path string, made *MadeSites) error {
 	var b strings.Builder
-	b.WriteString("# Sites that were made with \"cairn site\" or by a call. The configuration file explains each key.\n")
+	b.WriteString("# Sites and keys that were made with \"cairn site\", \"cairn key\" or by a call. The configuration\n# file explains the settings of a site. Of a key only its SHA-256 is known.\n")
 	for i := range made.Sites {
 		b.WriteString("\n[[site]]\n")
 		appendTable(&b, "site", reflect.ValueOf(&made.Sites[i]).Elem(), reflect.ValueOf(DefaultSite()))
@@ -168,6 +174,10 @@ func writeSites(path string, made *MadeSites) error {
 	for i := range made.Removed {
 		b.WriteString("\n# Its id is not given to another site.\n[[removed]]\n")
 		appendTable(&b, "removed", reflect.ValueOf(&made.Removed[i]).Elem(), reflect.Value{})
+	}
+	for i := range made.Keys {
+		b.WriteString("\n[[key]]\n")
+		appendTable(&b, "key", reflect.ValueOf(&made.Keys[i]).Elem(), reflect.ValueOf(MadeKey{}))
 	}
 	b.WriteString("\n# The last line is a checksum of this file. After an edit, run \"cairn keys -accept\".\n")
 	b.WriteString(keysSum + sumOf(b.String()) + "\n")

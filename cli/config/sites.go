@@ -232,6 +232,7 @@ func (s *Site) build() (*httpd.Site, error) {
 		Site:     &engine.Site{Site: known, Uncounted: s.Uncounted, Privacy: enrich.Privacy{IP: s.IP, StripParams: s.StripParams}, RetentionDays: s.RetentionDays},
 		WriteKey: s.WriteKey, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
 		SecretKey: s.SecretKey, TokenAuth: s.TokenAuth, TrackingToken: s.Matomo.TrackingToken, ReadKey: s.ReadKey,
+		More:    s.more(),
 		Origins: s.Origins, RateLimit: s.RateLimit,
 		DNT: s.DNT, GPC: s.GPC, Exclude: exclude,
 		Settings: []any{compiled, &limits, &openPanel},
