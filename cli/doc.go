@@ -7,6 +7,8 @@
 //	serve.go    the command "serve": reads the configuration, and prepares the data directory
 //	process.go  one running server: opens the store, serves, stops
 //	reload.go   gives a running server another configuration; sites.go changes its sites
+//	key.go      the command "key", and the admin token; sitekeys.go changes keys of a running
+//	            process, keyuses.go notes when they were used
 //	site.go     the commands "site" and "reload"
 //	parts.go    what a part of a running server is, and the list of all parts
 //	listen.go   the http server and its listeners

@@ -116,17 +116,29 @@ func acceptKeys(cfg *config.Config, log *slog.Logger) error {
 
 // printKeys is "cairn keys".
 func printKeys(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("keys", "[flags]", "Print the keys of every site, both configured and generated ones, and commands that\ntry each protocol.")
+	f := newFlags("keys", "[flags]", "Print the keys of every site, both configured and generated ones, and commands that\ntry each protocol. Keys that \"cairn key\" has made are not among them: only their SHA-256 is\nknown. With -admin, print the admin token.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
+	admin := f.Bool("admin", false, "print the admin token alone; it opens every site")
+	renew := f.Bool("renew", false, "with -admin: first make another admin token; the old one ends at once, and so do the dashboard's logins with it")
+	url := f.String("url", "", "with -admin: reach the server at `URL` (default: through its data directory)")
 	accept := f.Bool("accept", false, "first accept keys.toml and sites.toml as they are, after an edit or a loss, and generate keys that are missing; the server must be stopped")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
 		return code
+	}
+	if (*renew || *url != "") && !*admin || *admin && *accept {
+		fmt.Fprintln(stderr, "cairn keys: -renew and -url go with -admin, and -accept does not\nRun \"cairn help keys\" for its usage.")
+		return ExitUsage
 	}
 	cf.Accept = *accept
 	cfg, _, err := config.Load(cf, os.Environ())
 	switch {
 	case err != nil:
+	case *admin:
+		if err := adminToken(&cfg, *url, *renew, stdout, stderr); err != nil {
+			return fail(stderr, "keys", err)
+		}
+		return ExitOK
 	case *accept:
 		err = acceptKeys(&cfg, newLogger(&cfg, stderr, new(slog.LevelVar)))
 	default:

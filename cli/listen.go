@@ -81,6 +81,7 @@ func listen(cfg *config.Config, opts httpd.Options) (*httpd.Server, net.Listener
 func (p *process) serverOptions(cfg *config.Config, sites []*httpd.Site) (httpd.Options, error) {
 	opts, err := serverOptions(cfg, p.engine, sites, p.log, p.parts...)
 	opts.Control = p
+	opts.Keyring = p
 	return opts, err
 }
 

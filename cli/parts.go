@@ -61,10 +61,12 @@ func (p *process) newParts(opts *engine.Options) error {
 	places := &placesPart{geo.Open(geo.Options{Files: geoFiles(p.config()), Log: p.log}), geoFiles(p.config())}
 	opts.Visitors = salts
 	opts.Enrich = enrich.New(enrich.Options{Geo: places.Locator})
+	p.keyUses = newKeyUses(p.log)
 	admin := newAdminPart(p.config(), opts, p.log)
 	p.closers = append(p.closers, salts.Close, places.Close, admin.Close)
 	p.parts = append(p.parts,
 		admin,
+		p.keyUses,
 		places,
 		p.limit,
 	)

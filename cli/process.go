@@ -59,6 +59,7 @@ type process struct {
 	sites    atomic.Pointer[[]*httpd.Site]
 	known    atomic.Pointer[[]*engine.Site] // the same, as the store knows them
 
+	keyUses *keyUses // one of parts
 	parts   []part
 	closers []func() // of parts, called in the opposite order when the store is closed
 

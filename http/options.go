@@ -82,6 +82,8 @@ type Options struct {
 	Metrics  func(put func(name, kind, help string, value float64, labels ...string))
 	Degraded func() []string
 
+	// Keyring changes the keys of the sites; nil = nobody does.
+	Keyring native.Keyring
 	// AdminLog gets what is done with a key that may do more than read and send. nil = nobody.
 	AdminLog *adminlog.Log
 	// Commands is the path of the socket through which the commands of this machine come; "" =

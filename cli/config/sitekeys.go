@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -483,20 +482,4 @@ func (change *KeyChange) Write() error {
 	}
 	change.kept.SitesFile = change.Next.made.found
 	return writeKeys(filepath.Join(change.Next.DataDir, KeysName), change.kept)
-}
-
-// ParseGrace reads how long a key lives on, such as "24h" or "7d".
-func ParseGrace(text string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16)
-		if err != nil {
-			return 0, badKey("grace", `must be a time such as "24h" or "7d"`)
-		}
-		return time.Duration(n) * 24 * time.Hour, nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return 0, badKey("grace", `must be a time such as "24h" or "7d"`)
-	}
-	return d, nil
 }

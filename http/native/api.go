@@ -110,6 +110,8 @@ type Options struct {
 	Rejected func() []Rejected
 	// Control changes the configuration of the process; nil = nobody does.
 	Control Control
+	// Keyring changes the keys of the sites; nil = nobody does.
+	Keyring Keyring
 	// LoginLink makes a link that opens the dashboard once, until a time.
 	LoginLink func(*dialect.Request) (url string, until time.Time, err error)
 }
