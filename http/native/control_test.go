@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"cairn/http/adminlog"
 	"cairn/http/dialect"
 	"cairn/http/native/nativetest"
 )
@@ -15,6 +16,7 @@ import (
 type fakeControl struct {
 	asked []string
 	err   error
+	noted []adminlog.Entry // by the API
 }
 
 func (f *fakeControl) did(what string) (Change, error) {

@@ -14,6 +14,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/http/adminlog"
 	"cairn/http/dialect"
 	"cairn/http/native/nativetest"
 )
@@ -47,7 +48,8 @@ func callIn(t testing.TB, n *nativetest.Engine, zone string, process *fakeContro
 	blog := &dialect.Site{Site: query.Site{ID: 2, Name: "blog", Location: loc}}
 	api.options.Sites = func() []*dialect.Site { return []*dialect.Site{site, blog} }
 	if process != nil {
-		api.options.Control = process
+		api.options.Control, api.options.Keyring = process, process
+		api.options.Note = func(_ *dialect.Request, e adminlog.Entry) { process.noted = append(process.noted, e) }
 	}
 	path, raw, _ := strings.Cut(target, "?")
 	req := &dialect.Request{Method: method, Path: path, RawQuery: raw, Site: site, Body: []byte(body), Header: func(name string) string {

@@ -15,7 +15,7 @@ import (
 var openapiFiles embed.FS
 
 // openapiGroups are the files in the order of the document.
-var openapiGroups = []string{"shared", "visits", "shop", "events", "totals", "people", "rows", "funnels", "live", "saved", "deletions", "control", "server"}
+var openapiGroups = []string{"shared", "visits", "shop", "events", "totals", "people", "rows", "funnels", "live", "saved", "deletions", "control", "keys", "server"}
 
 // OpenAPI is the contract of the native API, OpenAPI 3.1, as GET /openapi.json answers it.
 // openapi_test.go holds it equal to the table and tries its schemas on real answers.
