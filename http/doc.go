@@ -62,5 +62,6 @@
 // request uses the sites that were configured when
 // it began, even if they change in the meantime. The settings of a site for a dialect are in
 // that dialect's settings.go. health.go, metrics.go, process.go, origin.go and accesslog.go
-// are for the operator, and adminlog.go says what a request has administered; local.go says which requests need no key for that.
+// are for the operator, adminlog.go says what a request has administered and
+// keyuses.go which keys were used; local.go says which requests need no key for that.
 package httpd

@@ -77,18 +77,18 @@ var plan = []room{
 	{dir: "http/auth", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/native", knows: []string{"http/adminlog", "http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/native/nativetest", "http/testkit"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/native/nativetest", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "http", knows: []string{"engine", "engine/query", "engine/event", "engine/calendar", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/matomo", "http/native", "http/openpanel", "http/wire"}, tests: []string{"http/dialect/dialecttest", "http/native/nativetest", "http/testkit", "engine/check", "engine/enrich"}, away: []string{pebbleModule}, far: []string{tomlModule}},
+	{dir: "http", knows: []string{"http/adminlog", "engine", "engine/query", "engine/event", "engine/calendar", "http/*", "http/auth", "http/dialect", "http/dashboard", "http/matomo", "http/native", "http/openpanel", "http/wire"}, tests: []string{"http/dialect/dialecttest", "http/native/nativetest", "http/testkit", "engine/check", "engine/enrich"}, away: []string{pebbleModule}, far: []string{tomlModule}},
 	{dir: "http/openpanel", knows: []string{"http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/matomo", knows: []string{"http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/*", knows: []string{"http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
-	{dir: "cli/config", knows: []string{"engine", "engine/backup", "engine/query", "engine/enrich", "http", "http/*", "http/dialect", "http/matomo", "http/openpanel"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
+	{dir: "cli/config", knows: []string{"engine", "engine/backup", "engine/query", "engine/enrich", "http", "http/*", "http/auth", "http/dialect", "http/matomo", "http/openpanel"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, away: []string{tomlModule}},
 	// It reads Segment's messages by the dialect's own rules, and knows robots as the engine does.
 	{dir: "cli/importer", knows: []string{"engine/event", "engine/ua", "http/dialect", "http/*"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/backup", "engine/backup/*", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/adminlog", "http/dialect", "http/native", "http/wire"}, away: []string{fasthttpModule, tomlModule}}, // native for its interface Control
-	{dir: "cli/e2e", tests: []string{"cli", "engine/backup", "engine/backup/*", "cli/config", "cli/bench", "engine", "engine/check", "engine/enrich", "engine/query", "engine/event", "geo", "geo/geotest", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "cli/e2e", tests: []string{"cli", "http/adminlog", "engine/backup", "engine/backup/*", "cli/config", "cli/bench", "engine", "engine/check", "engine/enrich", "engine/query", "engine/event", "geo", "geo/geotest", "http"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}},
 }
 

@@ -16,7 +16,7 @@
 //	live.go     what happens now; tail.go the events that have come since
 //	export.go   all events of a question as a file
 //	facts.go    what a site is
-//	browser.go  who has logged in to the dashboard
+//	browser.go  who has logged in to the dashboard; keyuse.go when a key was used
 //	saved.go    what a site has saved; deletion.go what is taken away from it,
 //	            retentionplan.go what will be
 //	fields.go   which fields and values there are

@@ -71,7 +71,8 @@
 //	share.go      what a share of numbers may ask; shared.go holds a call to its share
 //	openapi.go    the contract; decode.go events that come in, import.go those of another store;
 //	              snapshot.go,
-//	loginlink.go  what the admin's token alone may ask for
+//	loginlink.go, keys.go
+//	              what the admin's token alone may ask for: links, and keys of sites
 //
 // # What holds
 //
