@@ -84,14 +84,28 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 
 // restore is "cairn restore".
 func restore(args []string, stdout, stderr io.Writer) int {
-	f := newFlags("restore", "[flags] SNAPSHOT DATA_DIR", "Make a data directory from a snapshot. DATA_DIR must be empty or not exist yet.\nA damaged or unfinished snapshot is refused. The data directory also gets the keys that\ncairn generated.\n\nEvents that were deleted after the snapshot was made stay deleted: the server keeps copies\nof deletions in \"deletions\" beside the snapshots.")
+	f := newFlags("restore", "[flags] SNAPSHOT|BACKUP[@TIME] DATA_DIR", "Make a data directory from a snapshot, or from a backup: s3://BUCKET/PREFIX or a directory\nthat the server backs up to. With a TIME such as 2026-11-30T14:05Z the store is as it was\nthen; \"cairn backup list\" shows from when on. DATA_DIR must be empty or not exist yet.\nA damaged or unfinished snapshot is refused. The data directory also gets the keys that\ncairn generated.\n\nEvents that were deleted after the snapshot was made stay deleted: the server keeps copies\nof deletions in \"deletions\" beside the snapshots.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
 	copies := f.String("deletions", "", "the `DIR` with the copies of deletions (default: \"deletions\" beside the snapshot, else in snapshot_dir of the configuration)")
 	if code, done := f.parse(args, 2, 2, stdout, stderr); done {
 		return code
 	}
-	from, to := f.Arg(0), f.Arg(1)
+	from, at, err := cutTime(f.Arg(0))
+	if err != nil {
+		return fail(stderr, "restore", err)
+	}
+	to := f.Arg(1)
+	if isBucket(from) {
+		if err := restoreBucket(cf, from, at, to, stdout, stderr); err != nil {
+			return fail(stderr, "restore", err)
+		}
+		fmt.Fprintf(stdout, "Verify it with \"cairn check %s\", then run \"cairn serve -data %s\".\n", to, to)
+		return ExitOK
+	}
+	if !at.IsZero() {
+		return fail(stderr, "restore", fmt.Errorf("%s is no backup; a time can be given to a backup alone", from))
+	}
 	if !dirExists(from) {
 		return fail(stderr, "restore", fmt.Errorf("there is no directory %s", from))
 	}

@@ -69,6 +69,7 @@ func (p *process) newParts(opts *engine.Options) error {
 		p.keyUses,
 		places,
 		p.limit,
+		newBackups(p.config(), p.log),
 	)
 	return nil
 }

@@ -56,10 +56,11 @@ type Engine interface {
 type Options struct {
 	Engine         Engine
 	Sites          []*Site
-	Implicit       bool   // no [[site]] is configured: every site name means the only site
-	AdminToken     string // reads and writes every site, makes snapshots
-	MetricsToken   string // reads /metrics, and nothing else; "" = there is none
-	SnapshotDir    string // where POST /api/v1/admin/snapshot puts them
+	Implicit       bool           // no [[site]] is configured: every site name means the only site
+	AdminToken     string         // reads and writes every site, makes snapshots
+	MetricsToken   string         // reads /metrics, and nothing else; "" = there is none
+	SnapshotDir    string         // where POST /api/v1/admin/snapshot puts them
+	Backups        native.Backups // nil = there is no backup
 	TrustedProxies []netip.Prefix
 	IPRate         float64 // requests a second of one address; 0 = 200
 	IPBurst        int     // requests of one address at once; 0 = five times IPRate

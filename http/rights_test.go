@@ -53,6 +53,8 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/shop":             "read",
 		"GET /api/v1/values":           "read",
 		"POST /api/v1/admin/snapshot":  "admin",
+		"GET /api/v1/admin/backups":    "admin",
+		"POST /api/v1/admin/backups":   "admin",
 
 		"POST /api/v1/admin/login-link": "admin",
 		"DELETE /api/v1/admin/sites/*":  "admin",

@@ -63,6 +63,8 @@ type Config struct {
 		Database string `toml:"database"`
 	} `toml:"geo"`
 
+	Backup Backup `toml:"backup"`
+
 	Sites          []Site    `toml:"site"` // first those of the configuration, then those made at run time
 	made           MadeSites // as in sites.toml
 	implicit       bool      // see Implicit
@@ -134,6 +136,7 @@ func Default() Config {
 		IPConns:    256,
 		LogLevel:   "info",
 		LogFormat:  "auto",
+		Backup:     defaultBackup(),
 	}
 }
 
@@ -241,6 +244,7 @@ func Change(fl Flags, environ []string, change func(*Config, *MadeSites) error) 
 			warnings = append(warnings, fmt.Sprintf("site %q: %s", cfg.Sites[i].Name, w))
 		}
 	}
+	warnings = append(warnings, cfg.Backup.warnings()...)
 	for _, file := range cfg.secretFiles() {
 		warnings = warnReadable(warnings, file)
 	}
@@ -270,7 +274,7 @@ func warnReadable(warnings []string, file string) []string {
 
 // hasSecret says whether a key that must stay secret is set.
 func (c *Config) hasSecret() bool {
-	if c.AdminToken != "" || c.MetricsToken != "" {
+	if c.AdminToken != "" || c.MetricsToken != "" || c.Backup.AccessSecret != "" {
 		return true
 	}
 	for i := range c.Sites {
@@ -292,6 +296,8 @@ func (c *Config) secretFiles() (files []string) {
 	}
 	add(c.AdminTokenFile)
 	add(c.MetricsTokenFile)
+	add(c.Backup.AccessSecretFile)
+	add(c.Backup.PassphraseFile)
 	for i := range c.Sites {
 		for _, secret := range c.Sites[i].private() {
 			add(secret.file)
@@ -350,6 +356,9 @@ func (c *Config) readSecretFiles() error {
 	}
 	if err := readSecret(&c.MetricsToken, c.MetricsTokenFile, "metrics_token"); err != nil {
 		return err
+	}
+	if err := c.Backup.readSecrets(); err != nil {
+		return fmt.Errorf("backup: %w", err)
 	}
 	for i := range c.Sites {
 		s := &c.Sites[i]

@@ -74,6 +74,9 @@ func (c *Config) Validate() error {
 	if _, err := c.Addresses(); err != nil {
 		return err
 	}
+	if err := c.Backup.validate(); err != nil {
+		return err
+	}
 	_, err := c.Proxies()
 	return err
 }

@@ -49,8 +49,10 @@ type Replay func(ctx context.Context, v *Vault, from *Manifest, db *pebble.DB, u
 
 // Replayed says what a Replay has done.
 type Replayed struct {
-	Events uint64    // appended
-	Until  time.Time // the store is as it was then; zero = as the snapshot was
+	Events uint64            // appended
+	Until  time.Time         // the store is as it was then; zero = as the snapshot was
+	Why    string            // why not further; "" = all is there that was asked for
+	Files  map[string][]byte // files of the data directory as they were then, by name; they take the place of the snapshot's
 }
 
 // Deletions writes the copies of deletions that are in the bucket to a directory, as

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,7 +53,7 @@ func Restore(ctx context.Context, v *Vault, o RestoreOptions) (*Restored, error)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	m, err := choose(ctx, v, o.At)
+	m, err := Newest(ctx, v, o.At)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +63,9 @@ func Restore(ctx context.Context, v *Vault, o RestoreOptions) (*Restored, error)
 // ErrNoSnapshot says that a bucket has no snapshot for a time.
 var ErrNoSnapshot = errors.New("there is no snapshot")
 
-// choose returns the newest manifest that is not after a time.
-func choose(ctx context.Context, v *Vault, at time.Time) (*Manifest, error) {
+// Newest returns the newest manifest that is not after a time; zero = of all. Its error is ErrNoSnapshot if
+// there is none.
+func Newest(ctx context.Context, v *Vault, at time.Time) (*Manifest, error) {
 	names, err := Manifests(ctx, v)
 	if err != nil {
 		return nil, err
@@ -111,8 +113,18 @@ func restoreSnapshot(ctx context.Context, v *Vault, m *Manifest, o RestoreOption
 			if o.Replay == nil {
 				return 0, nil
 			}
-			r.Replayed, err = o.Replay(ctx, v, m, db, o.At)
-			return r.Replayed.Events, err
+			if r.Replayed, err = o.Replay(ctx, v, m, db, o.At); err != nil {
+				return 0, err
+			}
+			for name, text := range r.Replayed.Files {
+				if strings.Contains(name, "/") || store.CheckFileName(name) != nil || name == store.Name || name == store.PartialName {
+					return 0, fmt.Errorf("the log of the backup names the file %q", name)
+				}
+				if err := store.WriteFile(fs, filepath.Join(o.Dir, name), text); err != nil {
+					return 0, err
+				}
+			}
+			return r.Replayed.Events, nil
 		},
 		Prepare: func(db *pebble.DB) error {
 			if o.Deletions == nil {

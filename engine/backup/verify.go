@@ -129,6 +129,32 @@ func (b *Backup) readBack(ctx context.Context, v *Vault, p Part) error {
 	return err
 }
 
+// VerifyObjects reads all objects of a snapshot back and compares their sums. It returns what is wrong with
+// all of them. progress may be nil.
+func VerifyObjects(ctx context.Context, v *Vault, m *Manifest, progress func(done, of int64)) error {
+	var bad []error
+	var done int64
+	seen := make(map[string]bool)
+	for _, f := range m.Files {
+		for _, p := range f.Parts {
+			if done += p.Size; seen[p.Object] {
+				continue
+			}
+			seen[p.Object] = true
+			if _, err := readPart(ctx, v, p, 0, io.Discard); err != nil {
+				bad = append(bad, fmt.Errorf("%s: %s: %w", f.Name, p.Object, err))
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if progress != nil {
+				progress(done, m.Bytes())
+			}
+		}
+	}
+	return errors.Join(bad...)
+}
+
 // restoreToScratch restores a snapshot beside the store, opens it and recounts a part of it.
 func (b *Backup) restoreToScratch(ctx context.Context, v *Vault, m *Manifest) error {
 	if err := errors.Join(os.RemoveAll(b.Scratch), os.MkdirAll(b.Scratch, 0o700)); err != nil {

@@ -160,6 +160,8 @@ var table = declare(
 	&route{method: "PUT", path: "/api/v1/saved/*", right: dialect.Manage, act: (*API).save, body: savedBodyMax, takes: takesSite},
 	&route{method: "DELETE", path: "/api/v1/saved/*", right: dialect.Manage, act: (*API).unsave, takes: takesSite},
 	&route{method: "POST", path: snapshotPath, right: dialect.Write | dialect.Admin, act: (*API).makeSnapshot},
+	&route{method: "GET", path: adminPath + "backups", right: dialect.Read | dialect.Admin, read: (*API).backups},
+	&route{method: "POST", path: adminPath + "backups", right: dialect.Write | dialect.Admin, act: (*API).backUp, own: []string{"take"}},
 	&route{method: "POST", path: adminPath + "login-link", right: dialect.Write | dialect.Admin, act: (*API).makeLoginLink},
 	&route{method: "DELETE", path: "/api/v1/users/*", right: dialect.Manage, act: (*API).forget, takes: takesSite, own: deletionParams},
 	&route{method: "DELETE", path: "/api/v1/events", right: dialect.Manage, act: (*API).deleteEvents,

@@ -1,0 +1,54 @@
+package native
+
+import (
+	"context"
+	"errors"
+
+	"cairn/engine/query"
+	"cairn/http/dialect"
+)
+
+// This file asks for backups, which the process makes.
+
+// Backups is the backup of the store. The answers are JSON. An error is query.ErrNotFound, wrapped, while
+// no backup is configured.
+type Backups interface {
+	Backups() ([]byte, error)
+	// BackUp returns when a snapshot is in the backup. take takes the backup over from another server.
+	BackUp(ctx context.Context, take bool) ([]byte, error)
+}
+
+// backups is GET /api/v1/admin/backups.
+func (n *API) backups(_ context.Context, c *reading) error {
+	if n.options.Backups == nil {
+		return noBackup(query.ErrNotFound)
+	}
+	text, err := n.options.Backups.Backups()
+	c.out = append(c.out, text...)
+	return noBackup(err)
+}
+
+// backUp is POST /api/v1/admin/backups.
+func (n *API) backUp(ctx context.Context, c *reading) error {
+	take := c.query.single["take"]
+	if take != "" && take != "1" {
+		return badField("take", "must be 1")
+	}
+	if n.options.Backups == nil {
+		return noBackup(query.ErrNotFound)
+	}
+	text, err := n.options.Backups.BackUp(ctx, take != "")
+	c.out = append(c.out, text...)
+	return noBackup(err)
+}
+
+// noBackup makes an answer of an error. The admin may know what the bucket says.
+func noBackup(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, query.ErrNotFound):
+		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no backup is configured"}
+	}
+	return &dialect.StatusError{Failure: dialect.Busy, Msg: err.Error()}
+}
