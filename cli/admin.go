@@ -100,6 +100,7 @@ func restore(args []string, stdout, stderr io.Writer) int {
 		if err := restoreBucket(cf, from, at, to, stdout, stderr); err != nil {
 			return fail(stderr, "restore", err)
 		}
+		noteCommand(to, slog.New(slog.NewTextHandler(stderr, nil)), adminlog.Entry{Action: adminlog.Restore, What: filepath.Base(filepath.Clean(from))})
 		fmt.Fprintf(stdout, "Verify it with \"cairn check %s\", then run \"cairn serve -data %s\".\n", to, to)
 		return ExitOK
 	}

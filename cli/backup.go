@@ -195,14 +195,11 @@ func (b *backups) Troubles() (reasons []string) {
 // Options implements asked.
 func (b *backups) Options(o *httpd.Options) { o.Backups = b }
 
-// errNoBackup is the answer of a server without a backup.
-var errNoBackup = fmt.Errorf("%w: no backup is configured; set \"to\" in [backup]", query.ErrNotFound)
-
 // Backups implements native.Backups.
 func (b *backups) Backups() ([]byte, error) {
 	run := b.current()
 	if run == nil {
-		return nil, errNoBackup
+		return nil, query.ErrNotFound
 	}
 	return json.Marshal(run.Status())
 }
@@ -211,7 +208,7 @@ func (b *backups) Backups() ([]byte, error) {
 func (b *backups) BackUp(ctx context.Context, take bool) ([]byte, error) {
 	run := b.current()
 	if run == nil {
-		return nil, errNoBackup
+		return nil, query.ErrNotFound
 	}
 	made, err := run.SnapshotNow(ctx, take)
 	if err != nil {

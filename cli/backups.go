@@ -92,6 +92,9 @@ func backUpNow(cfg *config.Config, url string, take bool, stdout io.Writer) erro
 	}
 	var made backedUp
 	if err := server.ask(http.MethodPost, path, &made); err != nil {
+		if strings.Contains(err.Error(), "answered 404") {
+			return errors.New("the server has no backup; set \"to\" in [backup] of its configuration and start it again")
+		}
 		return err
 	}
 	fmt.Fprintf(stdout, "%s: %s, %s; sent %s in %s, %.1f s\n", made.Time.Format(time.RFC3339), plural(made.Events, "event"), humanize.IBytesN(uint64(made.Bytes), 3),

@@ -23,7 +23,7 @@ func TestContractServed(t *testing.T) {
 	reads := nativetest.Full()
 	fake := rest{}
 	s := start(t, func(o *Options) {
-		fake.fakeEngine, o.Dashboard, o.Control = o.Engine.(*fakeEngine), true, oneSite{"shop"}
+		fake.fakeEngine, o.Dashboard, o.Control, o.Backups = o.Engine.(*fakeEngine), true, oneSite{"shop"}, reads
 		o.Engine = &struct {
 			*nativetest.Engine
 			rest

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"cairn/engine/query"
+	"cairn/http/adminlog"
 	"cairn/http/dialect"
 )
 
@@ -21,34 +22,30 @@ type Backups interface {
 // backups is GET /api/v1/admin/backups.
 func (n *API) backups(_ context.Context, c *reading) error {
 	if n.options.Backups == nil {
-		return noBackup(query.ErrNotFound)
+		return query.ErrNotFound
 	}
 	text, err := n.options.Backups.Backups()
 	c.out = append(c.out, text...)
-	return noBackup(err)
+	return err
 }
 
-// backUp is POST /api/v1/admin/backups.
+// backUp is POST /api/v1/admin/backups. The admin may know what the bucket says, which may be why the
+// backup fails.
 func (n *API) backUp(ctx context.Context, c *reading) error {
 	take := c.query.single["take"]
 	if take != "" && take != "1" {
 		return badField("take", "must be 1")
 	}
 	if n.options.Backups == nil {
-		return noBackup(query.ErrNotFound)
+		return query.ErrNotFound
 	}
 	text, err := n.options.Backups.BackUp(ctx, take != "")
 	c.out = append(c.out, text...)
-	return noBackup(err)
-}
-
-// noBackup makes an answer of an error. The admin may know what the bucket says.
-func noBackup(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, query.ErrNotFound):
-		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no backup is configured"}
+	if err == nil {
+		n.options.Note(c.req, adminlog.Entry{Action: adminlog.Backup})
 	}
-	return &dialect.StatusError{Failure: dialect.Busy, Msg: err.Error()}
+	if err != nil && !errors.Is(err, query.ErrNotFound) {
+		return &dialect.StatusError{Failure: dialect.Busy, Msg: err.Error()}
+	}
+	return err
 }

@@ -90,7 +90,7 @@ var parameterKinds = map[string]parameterKind{
 	"field": singleKind, "kind": singleKind,
 
 	// of deletions
-	"dry_run": singleKind, "now": singleKind, "reason": singleKind, "purge": singleKind, "keep": singleKind,
+	"dry_run": singleKind, "now": singleKind, "reason": singleKind, "purge": singleKind, "keep": singleKind, "take": singleKind,
 	"import": singleKind, // of events that come in
 
 	"since": singleKind, // of refused events

@@ -146,7 +146,7 @@ func TestShareGoals(t *testing.T) {
 func TestShareParameters(t *testing.T) {
 	harmless := []string{"site", "from", "to", "range", "max_age", "compare", "interval", "format", "metrics", "limit", "after", "search", "order", "at_least",
 		"fold", "saved", "entity", "mode", "window", "at", "state", "period", "cohort", "count", "cell", "depth", "anchor", "kind",
-		"dry_run", "now", "reason", "purge", "keep", "import", "head", "up_to", "since"}
+		"dry_run", "now", "reason", "purge", "keep", "take", "import", "head", "up_to", "since"}
 	for name := range parameterKinds {
 		n := 0
 		for _, list := range [][]string{harmless, namesField, filterInside} {

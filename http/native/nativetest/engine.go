@@ -250,6 +250,23 @@ func (n *Engine) Unsave(_ context.Context, site *query.Site, id string) error {
 	return n.find("unsave "+site.Name, id)
 }
 
+// Backups implements native.Backups, as BackUp does.
+func (n *Engine) Backups() ([]byte, error) {
+	if n.Err != nil {
+		return nil, n.Err
+	}
+	return []byte(`{"to":"s3://bucket/shop","encrypted":true,"leased":true,"last_verified":null,"verified_share":0.5,"lag_seconds":1.5,` +
+		`"snapshots":[{"time":"2026-11-30T14:05:06.789Z","name":"snap/20261130T140506.789Z.json","events":7,"bytes":4096,"incarnation":"0123abcd-0001"}]}`), nil
+}
+
+func (n *Engine) BackUp(_ context.Context, take bool) ([]byte, error) {
+	n.Asked = fmt.Sprintf("back up, take %t", take)
+	if n.Err != nil {
+		return nil, n.Err
+	}
+	return []byte(`{"time":"2026-11-30T14:05:06.789Z","name":"snap/20261130T140506.789Z.json","events":7,"bytes":4096,"incarnation":"0123abcd-0001","objects":3,"sent":2048,"seconds":0.25}`), nil
+}
+
 func (n *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error) {
 	n.Asked = "snapshot " + filepath.Base(dir)
 	return query.Snapshot{Path: dir, Events: 7, Bytes: 4096}, n.Err
