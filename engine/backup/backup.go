@@ -66,20 +66,17 @@ func (b *Backup) now() time.Time { return b.Now() }
 
 // sleep sleeps until the context ends.
 func (b *Backup) sleep(ctx context.Context, d time.Duration) {
-	if b.Sleep != nil {
-		b.Sleep(ctx, d)
-		return
-	}
 	select {
 	case <-time.After(d):
 	case <-ctx.Done():
 	}
 }
 
-// Retries of the loop.
-const (
-	retryFirst = time.Second
-	retryMost  = 5 * time.Minute
+// Retries of the loop, and of one object. Tests wait less.
+var (
+	retryFirst  = time.Second
+	retryMost   = 5 * time.Minute
+	attemptWait = time.Second
 )
 
 // Run backs up until the context ends. Then the lease is given back.

@@ -98,7 +98,7 @@ func recount(ctx context.Context, dir, from string, most time.Duration) (string,
 func (w *world) start() (b *backup.Backup, stop func()) {
 	w.t.Helper()
 	o := backup.Options{Settings: backup.Defaults(), Bucket: w.bucket, Store: w.engine, Scratch: filepath.Join(w.data, "backup.tmp"), Host: "test",
-		Log: slog.New(slog.NewTextHandler(w.log, nil)), Recount: recount, Sleep: func(context.Context, time.Duration) {}}
+		Log: slog.New(slog.NewTextHandler(w.log, nil)), Recount: recount}
 	if w.change != nil {
 		w.change(&o)
 	}

@@ -19,10 +19,10 @@ const LeaseName = "lease.json"
 
 // A lease is renewed every leaseRenew. Another store may take it when it was not renewed for leaseEnds by
 // the bucket's own clock. Between the two a holder has time to notice that it lost it.
-const (
-	leaseRenew = 60 * time.Second
-	leaseEnds  = 5 * time.Minute
-)
+// Tests renew it more often.
+var leaseRenew = 60 * time.Second
+
+const leaseEnds = 5 * time.Minute
 
 const leaseBytesMax = 64 << 10
 
@@ -155,25 +155,32 @@ func (l *lease) release(ctx context.Context) {
 // probeName is the object with which a server is tried.
 const probeName = "conditions.probe"
 
-// conditions says whether a server honours If-None-Match: of two PUTs of a new object, the second must fail.
+// conditions says whether a server honours conditions. It stores what is new and what has the tag that the
+// server has told, and refuses what is there and what has another tag.
 func conditions(ctx context.Context, b Bucket) (bool, error) {
 	name := probeName + "-" + rand.Text()
-	if _, err := putObject(ctx, b, name, []byte("1"), Condition{New: true}); err != nil {
-		return false, unlessUnsupported(err)
-	}
-	_, err := putObject(ctx, b, name, []byte("2"), Condition{New: true})
-	honoured := errors.Is(err, ErrCondition)
-	if err := unlessUnsupported(err); err != nil && !honoured {
-		return false, err
+	tag, honoured := "", true
+	for _, try := range []struct {
+		when func() Condition
+		want error
+	}{
+		{func() Condition { return Condition{New: true} }, nil},
+		{func() Condition { return Condition{New: true} }, ErrCondition},
+		{func() Condition { return Condition{Tag: tag} }, nil},
+		{func() Condition { return Condition{Tag: "0123456789abcdef0123456789abcdef"} }, ErrCondition},
+	} {
+		info, err := putObject(ctx, b, name, []byte(rand.Text()), try.when())
+		if errors.Is(err, errors.ErrUnsupported) {
+			return false, nil
+		}
+		if err != nil && !errors.Is(err, ErrCondition) {
+			return false, err
+		}
+		if honoured = honoured && errors.Is(err, try.want); err == nil {
+			tag = info.Tag
+		}
 	}
 	return honoured, b.Delete(ctx, name)
-}
-
-func unlessUnsupported(err error) error {
-	if errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	return err
 }
 
 // unconditional is a bucket that does not honour conditions. It looks before it writes, so two that

@@ -242,7 +242,7 @@ func fetchPart(ctx context.Context, v *Vault, p Part, h hash.Hash, to io.Writer)
 			return fmt.Errorf("%s: %w", p.Object, err)
 		}
 		select {
-		case <-time.After(time.Duration(attempt) * time.Second):
+		case <-time.After(time.Duration(attempt) * attemptWait):
 		case <-ctx.Done():
 		}
 	}

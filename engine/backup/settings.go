@@ -67,7 +67,6 @@ type Options struct {
 	Host    string // names this machine to people
 	Log     *slog.Logger
 	Now     func() time.Time                           // nil = time.Now
-	Sleep   func(ctx context.Context, d time.Duration) // nil = it sleeps; for tests
 
 	// NewShipper makes what ships the log; nil = snapshots alone.
 	NewShipper func(*Vault) Shipper

@@ -22,9 +22,11 @@ import (
 
 // This file stores a snapshot: the objects that the bucket lacks, then the manifest.
 
+// partMax is how many bytes an object has at most. Tests cut smaller ones.
+var partMax int64 = 1 << 30
+
 const (
-	uploads     = 4       // objects at a time
-	partMax     = 1 << 30 // bytes of an object
+	uploads     = 4 // objects at a time
 	attemptsMax = 3       // of an object; then the whole backup is tried again later
 	logFlushed  = 1 << 20 // bytes; a longer live log is flushed first
 )
@@ -211,7 +213,7 @@ func (b *Backup) put(ctx context.Context, v *Vault, u upload, aside string) erro
 		if err == nil || attempt == attemptsMax || ctx.Err() != nil {
 			return err
 		}
-		b.sleep(ctx, time.Duration(attempt)*time.Second)
+		b.sleep(ctx, time.Duration(attempt)*attemptWait)
 	}
 }
 
