@@ -14,12 +14,14 @@
 //	listen.go   the http server and its listeners
 //	datadir.go  which directories may be data directories
 //	adminlog.go admin.log: who administered the store
+//	backup.go   backs up the store while it is open
 //	memory.go   the limit of memory that the runtime keeps to
 //	malloc_cgo.go malloc_other.go
 //	            the same for the memory of C, in a build with cgo
 //	debug.go    profiles of the process
 //	ask.go      how commands reach the running server: the socket of its data directory
 //	admin.go    snapshot, restore and check
+//	backups.go  the commands on backups, and restore from one
 //	offline.go  the same for a stopped data directory or a snapshot
 //	forget.go   deletes events, and shows what will be deleted next
 //	export.go   export; exportlines.go reads the events, exportfile.go writes the file,

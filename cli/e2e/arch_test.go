@@ -131,27 +131,36 @@ func TestArbitraryPrecisionInOnePlace(t *testing.T) {
 	}
 }
 
-// parquet is the one room that writes Parquet, which a build can leave out.
-const parquetRoom, parquetModule = "engine/export", "github.com/parquet-go/parquet-go"
+// only has the modules that one room alone may import.
+var only = []struct{ module, room, why string }{
+	{"github.com/parquet-go/parquet-go", "engine/export", "a build can leave Parquet out"},
+	{"github.com/minio/minio-go", "engine/backup/s3", "no other room knows what a bucket is made of"},
+	{"filippo.io/age", "engine/backup", "nothing else is encrypted"},
+}
 
-func TestParquetInOnePlace(t *testing.T) {
+func TestModulesInOnePlace(t *testing.T) {
 	sources, err := goFiles(os.DirFS(top))
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := false
+	found := make(map[string]bool)
 	for _, s := range sources {
 		for _, spec := range s.file.Imports {
-			if path, _ := strconv.Unquote(spec.Path.Value); !of(path, []string{parquetModule}) {
-				continue
-			}
-			if found = true; s.dir() != parquetRoom {
-				t.Errorf("%s: only %s may import %s", s.path, parquetRoom, parquetModule)
+			path, _ := strconv.Unquote(spec.Path.Value)
+			for _, o := range only {
+				if !of(path, []string{o.module}) {
+					continue
+				}
+				if found[o.module] = true; s.dir() != o.room {
+					t.Errorf("%s: only %s may import %s: %s", s.path, o.room, o.module, o.why)
+				}
 			}
 		}
 	}
-	if !found {
-		t.Errorf("%s does not import %s", parquetRoom, parquetModule)
+	for _, o := range only {
+		if !found[o.module] {
+			t.Errorf("%s does not import %s", o.room, o.module)
+		}
 	}
 }
 

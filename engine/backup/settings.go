@@ -66,7 +66,7 @@ type Options struct {
 	Scratch string // a directory on the file system of the store that is the backup's own; it is removed and made
 	Host    string // names this machine to people
 	Log     *slog.Logger
-	Now     func() time.Time                           // nil = time.Now
+	Now     func() time.Time // nil = time.Now
 
 	// NewShipper makes what ships the log; nil = snapshots alone.
 	NewShipper func(*Vault) Shipper

@@ -26,7 +26,7 @@ import (
 var partMax int64 = 1 << 30
 
 const (
-	uploads     = 4 // objects at a time
+	uploads     = 4       // objects at a time
 	attemptsMax = 3       // of an object; then the whole backup is tried again later
 	logFlushed  = 1 << 20 // bytes; a longer live log is flushed first
 )

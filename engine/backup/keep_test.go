@@ -1,0 +1,137 @@
+package backup
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hourlyFor is a snapshot an hour, ten past, up to a time.
+func hourlyFor(end time.Time, hours int) (times []time.Time) {
+	for i := range hours {
+		times = append(times, end.Add(time.Duration(i-hours+1)*time.Hour))
+	}
+	return times
+}
+
+func TestKeep(t *testing.T) {
+	end := time.Date(2026, 11, 30, 14, 10, 0, 0, time.UTC) // a Monday
+	for _, c := range []struct {
+		what string
+		keep Keep
+		have []time.Time
+		want string
+	}{
+		{"none", Keep{1, 1, 1}, nil, ""},
+		{"one", Keep{0, 0, 0}, hourlyFor(end, 1), "30T14"},
+		{"the newest stays whatever the rules say", Keep{0, 0, 0}, hourlyFor(end, 5), "30T14"},
+		{"hours", Keep{Hourly: 3}, hourlyFor(end, 50), "30T12 30T13 30T14"},
+		{"days", Keep{Daily: 3}, hourlyFor(end, 100), "28T23 29T23 30T14"},
+		{"weeks begin on Monday", Keep{Weekly: 2}, hourlyFor(end, 300), "29T23 30T14"},
+		{"all rules", Keep{2, 2, 3}, hourlyFor(end, 300), "22T23 29T23 30T13 30T14"},
+		{"hours without a snapshot do not count", Keep{Hourly: 2}, []time.Time{end.Add(-300 * time.Hour), end}, "18T02 30T14"},
+		{"several in an hour", Keep{Hourly: 2}, []time.Time{end.Add(-time.Hour), end.Add(-2 * time.Minute), end}, "30T13 30T14"},
+	} {
+		kept := c.keep.kept(c.have)
+		var got []string
+		for _, at := range c.have {
+			if kept[at] {
+				got = append(got, at.Format("02T15"))
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+	}
+}
+
+// An object goes a day after the last manifest that named it, not earlier.
+func TestOrphans(t *testing.T) {
+	ctx := t.Context()
+	now := time.Date(2026, 11, 30, 14, 0, 0, 0, time.UTC)
+	mem := NewMem()
+	b := &Backup{Options: Options{Now: func() time.Time { return now }}, manifests: map[string]*Manifest{}, verified: map[string]time.Time{}}
+	v := &Vault{Bucket: mem}
+	put := func(name string) {
+		t.Helper()
+		if _, err := putObject(ctx, mem, name, []byte("x"), Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("obj/named")
+	put("obj/orphan")
+	kept := []*Manifest{{Files: []File{{Name: "a", Size: 1, Parts: []Part{{Object: "obj/named", Size: 1}}}}}}
+	expect := func(want ...string) {
+		t.Helper()
+		if err := b.pruneObjects(ctx, v, kept); err != nil {
+			t.Fatal(err)
+		}
+		if got := mem.Names(ObjectPrefix); !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	expect("obj/named", "obj/orphan")
+	now = now.Add(23 * time.Hour)
+	put("obj/late")
+	expect("obj/late", "obj/named", "obj/orphan")
+	now = now.Add(time.Hour)
+	expect("obj/late", "obj/named")
+	// An object that is named again is no orphan any more.
+	again := kept
+	kept = append(kept, &Manifest{Files: []File{{Name: "b", Size: 1, Parts: []Part{{Object: "obj/late", Size: 1}}}}})
+	now = now.Add(20 * time.Hour)
+	expect("obj/late", "obj/named")
+	kept = again
+	now = now.Add(20 * time.Hour)
+	expect("obj/late", "obj/named")
+	now = now.Add(25 * time.Hour)
+	expect("obj/named")
+}
+
+func TestManifestNames(t *testing.T) {
+	at := time.Date(2026, 11, 30, 14, 5, 6, 789e6, time.UTC)
+	if got, ok := snapTime(snapName(at)); !ok || !got.Equal(at) || snapName(at) != "snap/20261130T140506.789Z.json" {
+		t.Errorf("%s, %v", snapName(at), got)
+	}
+	for _, name := range []string{"snap/x.json", "snap/20261130T140506.789Z", "obj/20261130T140506.789Z.json", "snap/a/20261130T140506.789Z.json"} {
+		if _, ok := snapTime(name); ok {
+			t.Errorf("%s is taken for a manifest", name)
+		}
+	}
+	for what, m := range map[string]*Manifest{
+		"a path above":        {Files: []File{{Name: "../x"}}},
+		"a name twice":        {Files: []File{{Name: "x"}, {Name: "x"}}},
+		"sizes":               {Files: []File{{Name: "x", Size: 2, Parts: []Part{{Object: "obj/1", Size: 1}}}}},
+		"an object elsewhere": {Files: []File{{Name: "x", Size: 1, Parts: []Part{{Object: "lease.json", Size: 1}}}}},
+		"a negative part":     {Files: []File{{Name: "x", Size: 1, Parts: []Part{{Object: "obj/1", Size: 2}, {Object: "obj/2", Size: -1}}}}},
+	} {
+		if m.check() == nil {
+			t.Errorf("%s is accepted", what)
+		}
+	}
+}
+
+func TestSettings(t *testing.T) {
+	good := Defaults()
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*Settings){
+		"every must":        func(s *Settings) { s.Every = time.Second },
+		"keep must":         func(s *Settings) { s.Keep.Daily = -1 },
+		"keep would":        func(s *Settings) { s.Keep = Keep{} },
+		"log_every must":    func(s *Settings) { s.LogEvery = time.Millisecond },
+		"log_keep must":     func(s *Settings) { s.LogKeep = time.Minute },
+		"rate must":         func(s *Settings) { s.Rate = 1 },
+		"verify_every must": func(s *Settings) { s.VerifyEvery = time.Minute },
+		"verify_max must":   func(s *Settings) { s.VerifyMax = -1 },
+		"easy to guess":     func(s *Settings) { s.Passphrase = "short" },
+	} {
+		s := Defaults()
+		change(&s)
+		if err := s.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) && !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
