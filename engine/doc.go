@@ -45,6 +45,7 @@
 //	               forget_living.go and forget_sessions.go find; roots.go says who still needs
 //	               a name; rewrite.go and rewrite_totals.go make blanks of the rows in runs
 //	retention.go   deletes what the sites no longer keep; retentionplan.go says so before
+//	backups.go     what a backup needs of the running store
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage
 //	               that is found while the store is open
