@@ -201,6 +201,9 @@ func goFiles(top fs.FS) ([]source, error) {
 			if base := entry.Name(); base != "." && (base[0] == '.' || base[0] == '_' || base == "testdata") {
 				return fs.SkipDir
 			}
+			if _, err := fs.Stat(top, path.Join(name, "go.mod")); err == nil && name != "." {
+				return fs.SkipDir // another module, of which cairn's rooms know nothing
+			}
 			return nil
 		}
 		if !strings.HasSuffix(name, ".go") {

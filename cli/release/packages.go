@@ -62,7 +62,7 @@ func (r *run) writePackage(t target, kind string) error {
 	if kind == "rpm" {
 		info.Depends = []string{"shadow-utils"}
 	} else {
-		info.Depends = []string{"passwd"} // for useradd, where there is no systemd
+		info.Depends = []string{"passwd", "init-system-helpers"} // for useradd and deb-systemd-invoke
 	}
 	packager, err := nfpm.Get(kind)
 	if err != nil {

@@ -25,16 +25,19 @@ fi
 
 [ -d /run/systemd/system ] || exit 0
 systemctl daemon-reload
-if [ -n "$upgrade" ]; then
-    # SIGTERM, then a start with the new program.
-    systemctl try-restart cairn.service
-elif [ "$1" = configure ]; then # as Debian's packages do
-    systemctl enable cairn.service
-    if command -v deb-systemd-invoke >/dev/null; then
-        deb-systemd-invoke start cairn.service # asks policy-rc.d first
-    else
-        systemctl start cairn.service
-    fi
-else
-    systemctl preset cairn.service
-fi
+# SIGTERM, then a start with the new program. Debian starts a service as soon as it is installed,
+# also when it was removed and comes back; deb-systemd-invoke asks policy-rc.d first.
+case "$1" in
+    configure)
+        [ -n "$upgrade" ] || systemctl enable cairn.service
+        if systemctl --quiet is-enabled cairn.service; then
+            deb-systemd-invoke restart cairn.service
+        else
+            deb-systemd-invoke try-restart cairn.service
+        fi
+        ;;
+    *)
+        [ -n "$upgrade" ] || systemctl preset cairn.service
+        systemctl try-restart cairn.service
+        ;;
+esac

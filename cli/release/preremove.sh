@@ -3,9 +3,8 @@
 # there.
 set -e
 
-case "$1" in
-    remove | 0) ;;
-    *) exit 0 ;;
-esac
 [ -d /run/systemd/system ] || exit 0
-systemctl disable --now cairn.service
+case "$1" in
+    remove) systemctl stop cairn.service ;; # it comes back as it was, enabled or not
+    0) systemctl disable --now cairn.service ;;
+esac
