@@ -70,7 +70,7 @@
 //	control.go    reload, and making, changing and removing sites: what the process does
 //	share.go      what a share of numbers may ask; shared.go holds a call to its share
 //	openapi.go    the contract; decode.go events that come in, import.go those of another store;
-//	              refused.go, rejected.go which events were not taken
+//	              rejected.go  which events were not taken
 //	snapshot.go, backups.go, loginlink.go, keys.go
 //	              what the admin's token alone may ask for
 //
