@@ -33,6 +33,7 @@
 //	            the commands of these names
 //	describe.go asks all commands for their flags, for completion.go (scripts for shells) and man.go
 //	            (the manual page)
+//	roots.go    certificates of authorities, for systems without any
 //	directory_unix.go directory_other.go umask.go
 //	            what a system says of directories, and which modes new files have
 package cli
