@@ -12,6 +12,11 @@ import (
 
 // This file is "cairn version".
 
+// The commit that a release was built from, its time, and "true" if files were changed since; set
+// with -ldflags "-X cairn/cli.commit=…". Any other build has what Go notes, which is nothing in a
+// worktree of git.
+var commit, committed, modified string
+
 // build says which cairn this is.
 type build struct {
 	Version      string `json:"version"`
@@ -24,12 +29,15 @@ type build struct {
 	StoreOldest  int    `json:"store_version_oldest"`
 }
 
-// thisBuild returns what this program was built from. Go notes the commit if the build
-// had -buildvcs.
+// thisBuild returns what this program was built from.
 func thisBuild() build {
 	b := build{
 		Version: version, Go: runtime.Version(), Target: runtime.GOOS + "/" + runtime.GOARCH,
 		StoreVersion: store.VersionNewest, StoreOldest: store.VersionMin,
+	}
+	if commit != "" {
+		b.Commit, b.Date, b.Modified = commit, committed, modified == "true"
+		return b
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {

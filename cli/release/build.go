@@ -54,15 +54,17 @@ func targetOf(name string) (target, error) {
 
 // run is one run of the program.
 type run struct {
-	stdout  io.Writer
-	top     string // of the repository
-	out     string // where the finished files go
-	stage   string // a temporary directory
-	targets []target
-	kinds   []string
-	version string    // without "v"
-	when    time.Time // of all that is made: that of the commit
-	files   []string  // finished, below out
+	stdout   io.Writer
+	top      string // of the repository
+	out      string // where the finished files go
+	stage    string // a temporary directory
+	targets  []target
+	kinds    []string
+	version  string    // without "v"
+	when     time.Time // of all that is made: that of the commit
+	commit   string    // "" without git
+	modified bool      // files were changed since
+	files    []string  // finished, below out
 }
 
 // findTop finds the top of the repository from the working directory.
@@ -110,7 +112,12 @@ func (r *run) findVersion(wanted string) error {
 		return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
 	}
 	r.when = time.Unix(n, 0).UTC()
-	return nil
+	if r.commit, err = r.git("rev-parse", "HEAD"); err != nil {
+		return nil // sources without git
+	}
+	changed, err := r.git("status", "--porcelain", "--untracked-files=no")
+	r.modified = changed != ""
+	return err
 }
 
 // untagged is the version of a commit without a tag: later commits have greater ones.
@@ -149,10 +156,14 @@ func (r *run) command(env []string, name string, args ...string) ([]byte, error)
 }
 
 // goBuild builds the program for a system. Nothing of this machine is in it: no paths, no C library,
-// no flags of the environment. Go notes the commit, if there is one.
+// no flags of the environment. Go itself would note the commit in some checkouts and not in others.
 func (r *run) goBuild(file, system, arch string) error {
 	env := []string{"CGO_ENABLED=0", "GOOS=" + system, "GOARCH=" + arch, "GOARM=6", "GO386=sse2", "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOEXPERIMENT=", "GOWORK=off"}
-	_, err := r.command(env, "go", "build", "-trimpath", "-buildvcs=auto", "-ldflags", "-s -w -X main.version="+r.version, "-o", file, ".")
+	flags := "-s -w -X main.version=" + r.version
+	if r.commit != "" {
+		flags += fmt.Sprintf(" -X cairn/cli.commit=%s -X cairn/cli.committed=%s -X cairn/cli.modified=%t", r.commit, r.when.Format(time.RFC3339), r.modified)
+	}
+	_, err := r.command(env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", file, ".")
 	return err
 }
 

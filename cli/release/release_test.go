@@ -88,8 +88,21 @@ func TestTwoBuildsAreEqual(t *testing.T) {
 			t.Errorf("%s: %s, but it has %s", name, sum, got)
 		}
 	}
+	if !bytes.Contains(a["image/linux/amd64/cairn"], []byte(headCommit(t))) {
+		t.Error("the program does not know its commit")
+	}
 	checkSBOM(t, a["cairn-1.0.0-rc.1-linux-amd64.cdx.json"], a["image/linux/amd64/cairn"])
 	checkArchive(t, a["cairn-1.0.0-rc.1-linux-amd64.tar.gz"], "cairn-1.0.0-rc.1-linux-amd64/", a["image/linux/amd64/cairn"])
+}
+
+// headCommit returns the commit of the repository, or "" without git.
+func headCommit(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		t.Log("there is no commit here:", err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // checkSBOM looks for what the schema of CycloneDX 1.5 requires, and for a module that each cairn has.
