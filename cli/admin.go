@@ -132,12 +132,16 @@ func restore(args []string, stdout, stderr io.Writer) int {
 	return ExitOK
 }
 
-// deletionsFor finds the copies of deletions for a snapshot: beside it, where they are made, or in
-// snapshot_dir if the snapshot was moved.
+// deletionsFor finds the copies of deletions for a snapshot: beside it, where they are made; beside the
+// other snapshots, if an upgrade has made it in the data directory; or in snapshot_dir if the
+// snapshot was moved.
 func deletionsFor(cf config.Flags, snapshot string) string {
 	beside := filepath.Join(filepath.Dir(filepath.Clean(snapshot)), engine.DeletionsName)
 	if _, err := os.Stat(beside); err == nil {
 		return beside
+	}
+	if others := filepath.Join(filepath.Dir(filepath.Clean(snapshot)), snapshotsName, engine.DeletionsName); dirExists(others) {
+		return others
 	}
 	cfg, _, err := config.Load(cf, os.Environ())
 	if err != nil {
@@ -152,6 +156,9 @@ func deletionsFor(cf config.Flags, snapshot string) string {
 	}
 	return beside
 }
+
+// snapshotsName is the directory for snapshots in a data directory, unless snapshot_dir says another.
+const snapshotsName = "snapshots"
 
 func dirExists(path string) bool {
 	info, err := os.Stat(path)

@@ -154,7 +154,7 @@ func geoFiles(cfg *config.Config) []string { return filepath.SplitList(cfg.Geo.D
 func snapshotDir(cfg *config.Config) (string, error) {
 	dir := cfg.SnapshotDir
 	if dir == "" {
-		dir = filepath.Join(cfg.DataDir, "snapshots")
+		dir = filepath.Join(cfg.DataDir, snapshotsName)
 	}
 	return filepath.Abs(dir)
 }
