@@ -13,9 +13,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // build is a run of the program for this machine, with a version.
@@ -225,4 +227,37 @@ func unit(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	return set
+}
+
+// There are packages for the four architectures, with the names that Debian and Fedora have for
+// them. The programs in these are no programs: compiling all of them takes minutes.
+func TestPackagesOfEachArchitecture(t *testing.T) {
+	top, err := findTop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{stdout: io.Discard, top: top, out: t.TempDir(), stage: t.TempDir(), version: "1.2.3", when: time.Unix(1_700_000_000, 0).UTC()}
+	for name := range docs {
+		if err := os.WriteFile(filepath.Join(r.stage, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, target := range all {
+		if target.os != "linux" {
+			continue
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Dir(r.program(target)), 0o755), os.WriteFile(r.program(target), []byte(target.arch), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(r.writePackage(target, "deb"), r.writePackage(target, "rpm")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{
+		"cairn-1.2.3-1.aarch64.rpm", "cairn-1.2.3-1.armv6hl.rpm", "cairn-1.2.3-1.i386.rpm", "cairn-1.2.3-1.x86_64.rpm",
+		"cairn_1.2.3-1_amd64.deb", "cairn_1.2.3-1_arm64.deb", "cairn_1.2.3-1_armhf.deb", "cairn_1.2.3-1_i386.deb",
+	}
+	if slices.Sort(r.files); !slices.Equal(r.files, want) {
+		t.Errorf("%q, want %q", r.files, want)
+	}
 }
