@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,31 +69,11 @@ func served(cfg *config.Config) bool {
 
 // openOffline opens the store of a directory that the caller has locked.
 func openOffline(cfg *config.Config) (s *server, close func(), err error) {
-	fs := reading{vfs.Default}
-	found, err := engine.Look(fs, cfg.DataDir)
-	if err != nil {
-		return nil, nil, explainLock(err, cfg.DataDir)
-	}
-	if !found.Exists {
-		return nil, nil, fmt.Errorf("there is no store in %s", cfg.DataDir)
-	}
-	if err := storedSites(cfg, found); err != nil {
-		return nil, nil, err
-	}
-	sites, err := config.BuildSites(cfg.Sites)
-	if err != nil {
-		return nil, nil, err
-	}
 	log := slog.New(slog.DiscardHandler)
-	opts, err := EngineOptions(cfg, sites, log, make(chan error, 1))
+	newMemoryLimit(int64(cfg.Memory))
+	eng, sites, err := openLooking(cfg, reading{FS: vfs.Default}, log, make(chan error, 1))
 	if err != nil {
 		return nil, nil, err
-	}
-	newMemoryLimit(int64(cfg.Memory))
-	opts.FS, opts.Found, opts.ReadOnly = fs, found, true
-	eng, err := engine.Open(opts)
-	if err != nil {
-		return nil, nil, explainLock(err, cfg.DataDir)
 	}
 	served, err := serverOptions(cfg, eng, sites, log)
 	if err != nil {
@@ -114,6 +95,35 @@ func openOffline(cfg *config.Config) (s *server, close func(), err error) {
 		srv.Shutdown(ctx)
 		eng.Close()
 	}, nil
+}
+
+// openLooking opens the store of a directory that the caller has locked, to look at it. fs writes
+// nothing to it.
+func openLooking(cfg *config.Config, fs reading, log *slog.Logger, fatal chan<- error) (*engine.Engine, []*httpd.Site, error) {
+	found, err := engine.Look(fs, cfg.DataDir)
+	if err != nil {
+		return nil, nil, explainLock(err, cfg.DataDir)
+	}
+	if !found.Exists {
+		return nil, nil, fmt.Errorf("there is no store in %s", cfg.DataDir)
+	}
+	if err := storedSites(cfg, found); err != nil {
+		return nil, nil, err
+	}
+	sites, err := config.BuildSites(cfg.Sites)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts, err := EngineOptions(cfg, sites, log, fatal)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts.FS, opts.Found, opts.ReadOnly, opts.Look = fs, found, true, true
+	eng, err := engine.Open(opts)
+	if err != nil {
+		return nil, nil, explainLock(err, cfg.DataDir)
+	}
+	return eng, sites, nil
 }
 
 // storedSites adds the sites that the store knows and the configuration does not, and gives all of
@@ -152,20 +162,74 @@ func storedSites(cfg *config.Config, found *store.Found) error {
 	return nil
 }
 
-// reading is a file system that writes nothing.
-type reading struct{ vfs.FS }
+// reading is a file system that writes nothing but temporary files, and those elsewhere.
+type reading struct {
+	vfs.FS
+	tmp, scratch string // what is below tmp is below scratch; "" = there are no temporary files
+}
+
+// newReading has the temporary files of the store in dir lie in scratch.
+func newReading(fs vfs.FS, dir, scratch string) reading {
+	return reading{fs, filepath.Join(dir, store.TmpName), scratch}
+}
+
+// temporary is where a temporary file of the store really is.
+func (r reading) temporary(name string) (path string, is bool) {
+	if r.tmp == "" {
+		return name, false
+	}
+	below, ok := strings.CutPrefix(filepath.Clean(name), r.tmp)
+	if !ok || below != "" && !os.IsPathSeparator(below[0]) {
+		return name, false
+	}
+	return filepath.Join(r.scratch, below), true
+}
 
 var errReading = fmt.Errorf("the store is opened for reading: %w", os.ErrPermission)
 
-func (reading) Create(string, vfs.DiskWriteCategory) (vfs.File, error) { return nil, errReading }
-func (reading) Link(string, string) error                              { return errReading }
-func (reading) OpenReadWrite(string, vfs.DiskWriteCategory, ...vfs.OpenOption) (vfs.File, error) {
+func (r reading) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if path, is := r.temporary(name); is {
+		return r.FS.Create(path, c)
+	}
 	return nil, errReading
 }
-func (reading) Remove(string) error                { return errReading }
-func (reading) RemoveAll(string) error             { return errReading }
-func (reading) Rename(string, string) error        { return errReading }
-func (reading) MkdirAll(string, os.FileMode) error { return errReading }
+func (r reading) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	path, _ := r.temporary(name)
+	return r.FS.Open(path, opts...)
+}
+func (r reading) OpenDir(name string) (vfs.File, error) {
+	path, _ := r.temporary(name)
+	return r.FS.OpenDir(path)
+}
+func (r reading) Stat(name string) (vfs.FileInfo, error) {
+	path, _ := r.temporary(name)
+	return r.FS.Stat(path)
+}
+func (r reading) List(name string) ([]string, error) {
+	path, _ := r.temporary(name)
+	return r.FS.List(path)
+}
+func (reading) Link(string, string) error { return errReading }
+func (r reading) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	if path, is := r.temporary(name); is {
+		return r.FS.OpenReadWrite(path, c, opts...)
+	}
+	return nil, errReading
+}
+func (r reading) Remove(name string) error {
+	if path, is := r.temporary(name); is {
+		return r.FS.Remove(path)
+	}
+	return errReading
+}
+func (reading) RemoveAll(string) error      { return errReading }
+func (reading) Rename(string, string) error { return errReading }
+func (r reading) MkdirAll(name string, mode os.FileMode) error {
+	if path, is := r.temporary(name); is {
+		return r.FS.MkdirAll(path, mode)
+	}
+	return errReading
+}
 func (reading) ReuseForWrite(string, string, vfs.DiskWriteCategory) (vfs.File, error) {
 	return nil, errReading
 }

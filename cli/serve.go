@@ -27,6 +27,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("serve", "[flags]", "Run the server until SIGTERM or SIGINT. The first start generates the keys, and prints\nthem to a terminal. \"cairn keys\" prints them again.")
 	var cf config.Flags
 	cf.Register(f.FlagSet)
+	readOnly := f.Bool("read-only", false, "only show the data of a snapshot, or of a data directory whose server is stopped (-data DIR); nothing is written there")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
 		return code
 	}
@@ -36,6 +37,9 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		return fail(stderr, "serve", cfg.Refused(err))
+	}
+	if *readOnly {
+		return serveReadOnly(&cfg, stdout, stderr)
 	}
 	level := new(slog.LevelVar)
 	log := newLogger(&cfg, stderr, level)

@@ -223,6 +223,9 @@ func (e *Engine) Snapshot(_ context.Context, dir string) (query.Snapshot, error)
 	if e.failure() != nil {
 		return query.Snapshot{}, query.ErrFailed
 	}
+	if e.opts.Look {
+		return query.Snapshot{}, query.ErrReadOnly
+	}
 	if e.opts.ReadOnly || e.disk.Full() {
 		return query.Snapshot{}, fmt.Errorf("%w: a snapshot needs space", query.ErrDiskFull)
 	}
@@ -236,6 +239,8 @@ func (e *Engine) Admit() error {
 		return query.ErrFailed
 	case e.stopping.Load():
 		return query.ErrStopping
+	case e.opts.Look:
+		return query.ErrReadOnly
 	case e.opts.ReadOnly, e.disk.Full():
 		return query.ErrDiskFull
 	case e.queued.Load() >= e.opts.QueueBytes:
@@ -249,7 +254,7 @@ func (e *Engine) Ready() error {
 	if err := e.failure(); err != nil {
 		return fmt.Errorf("%w: %w", query.ErrFailed, err)
 	}
-	if err := e.Admit(); err != nil && !errors.Is(err, query.ErrBusy) {
+	if err := e.Admit(); err != nil && !errors.Is(err, query.ErrBusy) && !errors.Is(err, query.ErrReadOnly) {
 		return err
 	}
 	return nil

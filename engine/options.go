@@ -43,6 +43,9 @@ type Options struct {
 	// ReadOnly opens an existing store on a disk without space, and writes nothing: every
 	// write is refused with ErrDiskFull.
 	ReadOnly bool
+	// Look with ReadOnly opens the store to look at it: a snapshot, or data that another server
+	// may take over. Every write is refused with ErrReadOnly, and the store counts as ready.
+	Look bool
 
 	// Pending keeps an Open that finds no space, for the next Open of the same directory. nil =
 	// the directory cannot be opened again by this process after such an Open.

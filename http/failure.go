@@ -26,6 +26,7 @@ var failures = []struct {
 	{query.ErrBusy, dialect.Busy, nil},
 	{query.ErrStopping, dialect.Busy, nil},
 	{query.ErrFailed, dialect.Busy, nil},
+	{query.ErrReadOnly, dialect.Busy, nil},
 	{query.ErrQueryTimeout, dialect.Busy, nil},
 	{query.ErrReportsBusy, dialect.Busy, nil},
 	{query.ErrExportsBusy, dialect.Busy, nil},

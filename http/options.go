@@ -67,6 +67,7 @@ type Options struct {
 	IPConns        int     // connections of one address; 0 = 256
 	Addresses      Addresses
 	Dashboard      bool  // there is a dashboard
+	ReadOnly       bool  // the engine takes no writes, and the dashboard says so
 	Memory         int64 // budget of the process in bytes; bounds open connections
 	Conns          int   // connections that the process has files for; 0 = as Memory allows
 	Version        string

@@ -80,7 +80,7 @@ func (s *Server) newSites(before *sites, o Options) (next *sites, err error) {
 		next.perIP = before.perIP
 	}
 	if o.Dashboard {
-		next.dashboard = dashboard.New(dashboard.Options{Reports: s, Gate: s, Addresses: &next.addresses, Now: s.now, Log: s.log})
+		next.dashboard = dashboard.New(dashboard.Options{Reports: s, Gate: s, Addresses: &next.addresses, Now: s.now, Log: s.log, ReadOnly: o.ReadOnly})
 	}
 	keys := make([]auth.Keys, len(list))
 	known := make([]*dialect.Site, len(list))

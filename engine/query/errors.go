@@ -13,17 +13,18 @@ import (
 // Reasons why Ingest or a read was not carried out. A call that returns one of these
 // has stored nothing.
 var (
-	ErrBusy         = errors.New("the queue is full, try again")             // 503
-	ErrStopping     = errors.New("the server is stopping, try again")        // 503
-	ErrFailed       = errors.New("the store has failed and takes no writes") // 503
-	ErrDiskFull     = errors.New("the disk is nearly full")                  // 507
-	ErrNotFound     = errors.New("not found")                                // 404
-	ErrBadCursor    = errors.New("not a cursor of this site")                // 400
-	ErrQueryTimeout = errors.New("the query took too long")                  // 503 query_timeout
-	ErrReportsBusy  = errors.New("too many reports are at work, try again")  // 503
-	ErrTooMany      = errors.New("too many queries at once with this key")   // 429
-	ErrConflict     = errors.New("conflict")                                 // 409; wrapped with what is in the way
-	ErrBadQuery     = errors.New("bad query")                                // 400; wrapped with what is wrong
+	ErrBusy         = errors.New("the queue is full, try again")                                                           // 503
+	ErrStopping     = errors.New("the server is stopping, try again")                                                      // 503
+	ErrReadOnly     = errors.New("this server is read-only: it shows data and takes none; send to the server that writes") // 503
+	ErrFailed       = errors.New("the store has failed and takes no writes")                                               // 503
+	ErrDiskFull     = errors.New("the disk is nearly full")                                                                // 507
+	ErrNotFound     = errors.New("not found")                                                                              // 404
+	ErrBadCursor    = errors.New("not a cursor of this site")                                                              // 400
+	ErrQueryTimeout = errors.New("the query took too long")                                                                // 503 query_timeout
+	ErrReportsBusy  = errors.New("too many reports are at work, try again")                                                // 503
+	ErrTooMany      = errors.New("too many queries at once with this key")                                                 // 429
+	ErrConflict     = errors.New("conflict")                                                                               // 409; wrapped with what is in the way
+	ErrBadQuery     = errors.New("bad query")                                                                              // 400; wrapped with what is wrong
 )
 
 // ErrHeld comes with ErrDiskFull when Ingest returns although the store still reads the

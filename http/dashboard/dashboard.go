@@ -108,6 +108,7 @@ type Options struct {
 	Addresses Addresses
 	Now       func() time.Time
 	Log       *slog.Logger // nil = none
+	ReadOnly  bool         // nothing can be saved, and every page says so
 }
 
 // Dashboard answers the routes below /dashboard.
@@ -117,6 +118,7 @@ type Dashboard struct {
 	addresses Addresses
 	now       func() time.Time
 	log       *slog.Logger
+	readOnly  bool
 }
 
 // New makes a Dashboard. It asks nothing yet.
@@ -124,7 +126,7 @@ func New(o Options) *Dashboard {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Dashboard{o.Reports, o.Gate, o.Addresses, o.Now, o.Log}
+	return &Dashboard{o.Reports, o.Gate, o.Addresses, o.Now, o.Log, o.ReadOnly}
 }
 
 // formMax is how many bytes a form may have.

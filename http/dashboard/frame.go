@@ -26,6 +26,7 @@ type frameView struct {
 	Here                string // the screen that is open, as Nav calls it
 	Now                 string // people of now; "" = not known yet
 
+	ReadOnly           bool // the page says that nothing can be saved
 	HasTools, HasRange bool
 	Range              string // the days, in words
 	RangeName          string
@@ -91,7 +92,7 @@ var comparisons = []struct{ name, title string }{
 func (p *page) frame() *frameView {
 	f := &frameView{
 		Title: p.screen.title + " · " + p.site.Name, Site: p.site.Name, Heading: p.heading,
-		Zone: p.zone.String(), Action: p.href(nil), HasTools: !p.screen.noRange || p.screen.filters, HasRange: !p.screen.noRange, HasCompare: !p.screen.noRange && !p.screen.noCompare,
+		Zone: p.zone.String(), Action: p.href(nil), ReadOnly: p.d.readOnly, HasTools: !p.screen.noRange || p.screen.filters, HasRange: !p.screen.noRange, HasCompare: !p.screen.noRange && !p.screen.noCompare,
 	}
 	f.Credit = p.credit()
 	p.d.shell(p.req.Header("Cookie"), f)
