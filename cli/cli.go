@@ -43,6 +43,7 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 		{"import", "[flags] FILE...", "send what other tools have recorded to the running server", cmdImport},
 		{"forget", "[flags] [FILTER...]", "delete all events of a person, or those that filters select", forget},
 		{"retention", "[flags]", "show what will be deleted next because of its age", retention},
+		{"doctor", "[flags]", "look for what needs a hand", doctor},
 		{"config", "check|show [flags]", "check the configuration, or show it and where its values come from", cmdConfig},
 		{"tail", "[flags] [FILTER...]", "print events as they come, or what is refused", cmdTail},
 		{"snapshot", "[flags]", "make a snapshot of the running server's data", snapshot},

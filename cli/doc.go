@@ -23,6 +23,11 @@
 //	admin.go    snapshot, restore and check
 //	backups.go  the commands on backups, and restore from one
 //	offline.go  the same for a stopped data directory or a snapshot
+//	readonly.go "serve -read-only": the same for many clients
+//	tail.go     prints events as they come, and what is refused
+//	configcmd.go
+//	            checks and shows the configuration
+//	doctor.go   looks for what needs a hand; doctordir.go what it sees of the directory itself
 //	forget.go   deletes events, and shows what will be deleted next
 //	export.go   export; exportlines.go reads the events, exportfile.go writes the file,
 //	            exportperson.go has what is no list of events
@@ -34,6 +39,6 @@
 //	describe.go asks all commands for their flags, for completion.go (scripts for shells) and man.go
 //	            (the manual page)
 //	roots.go    certificates of authorities, for systems without any
-//	directory_unix.go directory_other.go umask.go
+//	doctor_linux.go doctor_other.go directory_unix.go directory_other.go umask.go
 //	            what a system says of directories, and which modes new files have
 package cli

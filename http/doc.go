@@ -61,7 +61,7 @@
 // of the dashboard ask, gate.go knows whose a browser is, and shares.go who looks by a share. A
 // request uses the sites that were configured when
 // it began, even if they change in the meantime. The settings of a site for a dialect are in
-// that dialect's settings.go. health.go, metrics.go, process.go, origin.go and accesslog.go
+// that dialect's settings.go. health.go, metrics.go, process.go, origin.go, rejected.go and accesslog.go
 // are for the operator, adminlog.go says what a request has administered and
 // keyuses.go which keys were used; local.go says which requests need no key for that.
 package httpd
