@@ -163,7 +163,7 @@ func (d *doctorRun) unix(name string) time.Time { return time.Unix(int64(d.sampl
 // store says how the store is, and what waits in it.
 func (d *doctorRun) store() {
 	if n := d.samples["cairn_corruptions_total"]; n > 0 {
-		d.say(problem, "store", "damaged data was found; run \"cairn check\", and see \"Damage\" in docs/server.md")
+		d.say(problem, "store", "damaged data was found; run \"cairn check\", and see \"When data is damaged\" in docs/server.md")
 	} else {
 		d.say(good, "store", "format %d, %s", store.Version, plural(uint64(d.samples["cairn_runs"]), "run"))
 	}
