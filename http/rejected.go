@@ -23,11 +23,10 @@ const rejectedKinds = 256
 // rejections are the newest native.RejectedMax refused events. Of one kind at most
 // linesPerSecond are kept in a second, so that a flood of one kind hides no other.
 type rejections struct {
-	mu     sync.Mutex
-	ring   []native.Rejected // seq n is at (n-1) modulo native.RejectedMax
-	last   uint64            // seq of the newest
-	second int64
-	kinds  map[rejectedKind]*lineCount
+	mu    sync.Mutex
+	ring  []native.Rejected // seq n is at (n-1) modulo native.RejectedMax
+	last  uint64            // seq of the newest
+	kinds map[rejectedKind]*lineCount
 }
 
 // rejectedKind is what refusals that are alike have in common.
