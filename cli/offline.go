@@ -83,8 +83,8 @@ func openOffline(cfg *config.Config) (s *server, close func(), err error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, eng.Close())
 	}
-	ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	go srv.Serve(ln)
+	ln := newPipeListener()
+	go srv.ServeOwn(ln)
 	s = &server{client: &http.Client{}, base: "http://cairn", header: http.Header{}}
 	s.header.Set("Authorization", "Bearer "+cfg.AdminToken)
 	s.client.Transport = &http.Transport{DialContext: ln.dial, DisableCompression: true}
@@ -243,6 +243,10 @@ type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
+}
+
+func newPipeListener() *pipeListener {
+	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
 func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -133,7 +133,7 @@ func (x *exchange) reached() (scheme, host string) {
 	if x.sites.addresses.host != "" {
 		return x.sites.addresses.scheme, x.sites.addresses.host
 	}
-	if at := x.s.at.Load(); at != nil && !x.c.Peer().IsValid() { // a peer at a socket has no ip
+	if at := x.s.at.Load(); at != nil && x.c.Own() {
 		return at.scheme, at.host
 	}
 	return "", ""
@@ -153,7 +153,7 @@ func (x *exchange) host() string {
 	if _, host := x.reached(); host != "" {
 		return host
 	}
-	if x.sites.proxies.Trusts(x.c.Peer()) {
+	if x.forwarded() {
 		if lines := x.headers("X-Forwarded-Host"); len(lines) > 0 {
 			last := lines[len(lines)-1]
 			last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])

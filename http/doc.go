@@ -53,7 +53,7 @@
 //
 // options.go and server.go say what a server is made of, wiring.go which dialects it has,
 // target.go and router.go how the dialect of a request is found, addresses.go how clients
-// reach the server. exchange.go is a request from
+// reach the server. redirect.go sends clients of plain HTTP to TLS. exchange.go is a request from
 // its first byte to its answer. ingest.go is the way of a write, with the rules in turnstile.go,
 // exclude.go, repeat.go, requestid.go and ratelimit.go; reads.go is the way of a read. failure.go turns
 // errors into answers, stream.go sends a body while it is made, cors.go adds the headers that

@@ -100,7 +100,9 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Request.Header
 	x.req.Method = methodOf(h.Method())
 	x.req.Host, x.req.Path, x.req.RawQuery = x.sites.addresses.readTarget(x.req.Method, text(h.RequestURI()), text(h.Host()))
-	x.req.Peer = x.sites.proxies.Client(x.c.Peer(), x.headers)
+	if x.req.Peer = x.c.Peer(); !x.c.Own() {
+		x.req.Peer = x.sites.proxies.Client(x.req.Peer, x.headers)
+	}
 	x.req.Secure = x.secure()
 	x.req.ReceivedUnixMilli = x.s.now().UnixMilli()
 }
@@ -157,8 +159,11 @@ func (x *exchange) secure() bool {
 	if x.c.Secure() {
 		return true
 	}
-	return x.sites.proxies.Trusts(x.c.Peer()) && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
+	return x.forwarded() && strings.EqualFold(x.header("X-Forwarded-Proto"), "https")
 }
+
+// forwarded says whether what the request says of its client is believed: a trusted proxy sends it.
+func (x *exchange) forwarded() bool { return !x.c.Own() && x.sites.proxies.Trusts(x.c.Peer()) }
 
 // find is dialect.Request.Find.
 func (x *exchange) find(c dialect.Credential) *dialect.Site {
@@ -299,10 +304,13 @@ func (x *exchange) admit() (dialect.Failure, error) {
 	return dialect.OK, nil
 }
 
+// unlimited says whether limits by ip leave the request alone.
+func (x *exchange) unlimited() bool { return x.c.Own() || x.sites.exempt(x.req.Peer) }
+
 // chargeIP spends one request of the client's address and returns how long it
 // must wait when it has none left.
 func (x *exchange) chargeIP() time.Duration {
-	if x.sites.exempt(x.req.Peer) {
+	if x.unlimited() {
 		return 0
 	}
 	wait := x.sites.perIP.take(x.req.Peer, x.started)

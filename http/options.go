@@ -61,15 +61,16 @@ type Options struct {
 	MetricsToken   string         // reads /metrics, and nothing else; "" = there is none
 	SnapshotDir    string         // where POST /api/v1/admin/snapshot puts them
 	Backups        native.Backups // nil = there is no backup
-	TrustedProxies []netip.Prefix
-	IPRate         float64 // requests a second of one address; 0 = 200
-	IPBurst        int     // requests of one address at once; 0 = five times IPRate
-	IPConns        int     // connections of one address; 0 = 256
+	TrustedProxies []netip.Prefix // wire.UnixPeers stands for all peers at unix sockets
+	IPRate         float64        // requests a second of one address; 0 = 200
+	IPBurst        int            // requests of one address at once; 0 = five times IPRate
+	IPConns        int            // connections of one address; 0 = 256
 	Addresses      Addresses
-	Dashboard      bool  // there is a dashboard
-	ReadOnly       bool  // the engine takes no writes, and the dashboard says so
-	Memory         int64 // budget of the process in bytes; bounds open connections
-	Conns          int   // connections that the process has files for; 0 = as Memory allows
+	Certificates   Certificates // that are fetched, see ServeRedirect; nil = none
+	Dashboard      bool         // there is a dashboard
+	ReadOnly       bool         // the engine takes no writes, and the dashboard says so
+	Memory         int64        // budget of the process in bytes; bounds open connections
+	Conns          int          // connections that the process has files for; 0 = as Memory allows
 	Version        string
 	Log            *slog.Logger
 	Now            func() time.Time

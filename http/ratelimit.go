@@ -168,7 +168,7 @@ func (m *meters) arrivalOf(addr netip.Addr) int64 {
 func (x *exchange) rateHeaders() {
 	now := ticks(x.started)
 	limit, remaining, reset := -1, 0, 0
-	if m := x.sites.perIP; m.interval > 0 && (x.charged || x.wait > 0 && !x.sites.exempt(x.req.Peer)) {
+	if m := x.sites.perIP; m.interval > 0 && (x.charged || x.wait > 0 && !x.unlimited()) {
 		limit, remaining, reset = m.left(m.arrivalOf(x.req.Peer), now)
 	}
 	if x.payer != nil && x.payer.events.interval > 0 {

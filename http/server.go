@@ -63,6 +63,8 @@ type Server struct {
 
 	exchanges     pool[exchange]
 	fast          fasthttp.Server
+	plain         fasthttp.Server // see redirect.go
+	certificates  Certificates    // nil = none are fetched
 	running       context.Context // of every call into the engine; ends when Shutdown gives up
 	cancel        context.CancelFunc
 	streaming     context.Context // of routes that stream; ends when Shutdown begins
@@ -94,6 +96,8 @@ func New(o Options) (*Server, error) {
 		degraded: o.Degraded,
 		admin:    o.AdminLog,
 		commands: o.Commands,
+
+		certificates: o.Certificates,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -133,21 +137,24 @@ func New(o Options) (*Server, error) {
 	s.exchanges.New = s.newExchange
 	s.running, s.cancel = context.WithCancel(context.Background())
 	s.streaming, s.endStream = context.WithCancel(s.running)
-	s.fast = fasthttp.Server{
-		Handler:      s.handle,
-		ErrorHandler: s.refuseLate,
-		Name:         "cairn",
-		// The gate counts connections; this bound is never met.
-		Concurrency: 2*s.gate.ConnsMax + 64,
-		// A connection with nothing to do keeps neither reader, writer nor context.
-		ReduceMemoryUsage:            true,
-		ReadBufferSize:               wire.ReadBufferBytes,
-		MaxRequestBodySize:           1, // bodies never come this way
-		DisablePreParseMultipartForm: true,
-		NoDefaultContentType:         true,
-		SecureErrorLogMessage:        true,
-		Logger:                       quiet{},
+	fast := func(handler fasthttp.RequestHandler) fasthttp.Server {
+		return fasthttp.Server{
+			Handler:      handler,
+			ErrorHandler: s.refuseLate,
+			Name:         "cairn",
+			// The gate counts connections; this bound is never met.
+			Concurrency: 2*s.gate.ConnsMax + 64,
+			// A connection with nothing to do keeps neither reader, writer nor context.
+			ReduceMemoryUsage:            true,
+			ReadBufferSize:               wire.ReadBufferBytes,
+			MaxRequestBodySize:           1, // bodies never come this way
+			DisablePreParseMultipartForm: true,
+			NoDefaultContentType:         true,
+			SecureErrorLogMessage:        true,
+			Logger:                       quiet{},
+		}
 	}
+	s.fast, s.plain = fast(s.handle), fast(s.handleRedirect)
 	return s, nil
 }
 
@@ -170,13 +177,22 @@ func (s *Server) routes(screens *dashboard.Dashboard, dialects []dialect.Dialect
 }
 
 // exempt says whether limits by ip leave an address alone.
-func (all *sites) exempt(a netip.Addr) bool {
-	return !a.IsValid() || a.IsLoopback() || all.proxies.Trusts(a)
-}
+func (all *sites) exempt(a netip.Addr) bool { return a.IsLoopback() || all.proxies.Trusts(a) }
 
 // Serve answers the connections of ln until Shutdown, which makes it return nil.
-// A listener for TLS is one of wire.LoadTLS' configuration around a plain one.
+// A listener for TLS is one of wire.Certs around a plain one.
 func (s *Server) Serve(ln net.Listener) error {
+	return s.serve(ln, &s.fast, s.gate.Guard)
+}
+
+// ServeOwn is Serve for a listener that only the operator's own programs can reach, such as
+// those in the data directory and in the process itself. They have no limits by address, and
+// forward nothing for others.
+func (s *Server) ServeOwn(ln net.Listener) error {
+	return s.serve(ln, &s.fast, s.gate.GuardOwn)
+}
+
+func (s *Server) serve(ln net.Listener, fast *fasthttp.Server, guard func(net.Listener) net.Listener) error {
 	s.mu.Lock()
 	if s.stopped {
 		s.mu.Unlock()
@@ -184,7 +200,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.listeners = append(s.listeners, ln)
 	s.mu.Unlock()
-	return s.fast.Serve(s.gate.Guard(ln))
+	return fast.Serve(guard(ln))
 }
 
 // closeListeners ends every Serve, also one that fasthttp does not know of yet.
@@ -198,8 +214,7 @@ func (s *Server) closeListeners() {
 }
 
 // lastCall lets the listeners accept, for wire.StopGrace, the clients that came before the
-// stop: closing a listener resets the connections that it has not accepted yet. A TLS
-// listener has no deadline to set.
+// stop: closing a listener resets the connections that it has not accepted yet.
 func (s *Server) lastCall() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,9 +246,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		break
 	}
 	s.closeListeners()
-	err := s.fast.ShutdownWithContext(ctx)
-	if errors.Is(err, net.ErrClosed) {
-		err = nil // the listeners, by us
+	var err error
+	for _, fast := range []*fasthttp.Server{&s.fast, &s.plain} {
+		if e := fast.ShutdownWithContext(ctx); err == nil && !errors.Is(e, net.ErrClosed) { // the listeners, by us
+			err = e
+		}
 	}
 	s.cancel()
 	s.gate.KillAll()
@@ -241,7 +258,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // handle answers one request. Its body is still on the connection.
-func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+func (s *Server) handle(ctx *fasthttp.RequestCtx) { s.handleBy(ctx, (*exchange).dispatch) }
+
+// handleBy is handle with the function that finds the answer.
+func (s *Server) handleBy(ctx *fasthttp.RequestCtx, answer func(*exchange)) {
 	x := s.exchanges.get()
 	x.begin(ctx)
 	defer func() {
@@ -262,7 +282,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			s.release(x)
 		}
 	}()
-	x.dispatch()
+	answer(x)
 }
 
 // leave ends an exchange whose request the engine may still read. The memory of both is left

@@ -24,7 +24,7 @@ func benchServer(b *testing.B) *fasthttputil.InmemoryListener {
 	}
 	ln := fasthttputil.NewInmemoryListener()
 	done := make(chan error)
-	go func() { done <- s.Serve(ln) }()
+	go func() { done <- s.ServeOwn(ln) }()
 	b.Cleanup(func() {
 		ln.Close()
 		<-done

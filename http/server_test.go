@@ -686,16 +686,18 @@ func TestShutdownUnderLoad(t *testing.T) {
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := testkit.Certificate(t, dir, "old.example")
-	config, err := wire.LoadTLS(certFile, keyFile)
+	certs := new(wire.Certs)
+	apply, err := certs.Prepare(wire.CertOptions{Cert: certFile, Key: keyFile})
 	if err != nil {
 		t.Fatal(err)
 	}
+	apply()
 	s := start(t, nil)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	go s.Serve(tls.NewListener(ln, config))
+	go s.Serve(certs.Listener(ln))
 
 	dial := func(protocols ...string) (*tls.Conn, error) {
 		return tls.Dial("tcp", ln.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: protocols})
@@ -715,7 +717,7 @@ func TestTLS(t *testing.T) {
 	if _, err := dial("h2"); err == nil {
 		t.Error("a client that speaks only HTTP/2 was let in")
 	}
-	if _, err := wire.LoadTLS(certFile, certFile); err == nil {
+	if _, err := certs.Prepare(wire.CertOptions{Cert: certFile, Key: certFile}); err == nil {
 		t.Error("a certificate was taken for a key")
 	}
 }

@@ -65,7 +65,7 @@ func TestEvictNewFirst(t *testing.T) {
 	connect := func(silent int64) *Conn {
 		here, there := net.Pipe()
 		t.Cleanup(func() { here.Close(); there.Close() })
-		c := g.admit(here)
+		c := g.admit(here, false)
 		if c == nil {
 			t.Fatal("not admitted")
 		}
@@ -126,7 +126,7 @@ func TestEvictLooksAtFew(t *testing.T) {
 	g.ConnsMax = conns
 	var all []*Conn
 	for i := range conns {
-		c := g.admit(nobody{})
+		c := g.admit(nobody{}, false)
 		if i%2 == 0 {
 			g.asks(c)
 		}
@@ -138,7 +138,7 @@ func TestEvictLooksAtFew(t *testing.T) {
 	admit := func(want bool) {
 		t.Helper()
 		g.looks = 0
-		if c := g.admit(nobody{}); (c != nil) != want {
+		if c := g.admit(nobody{}, false); (c != nil) != want {
 			t.Fatalf("admitted: %t", c != nil)
 		}
 		if g.looks > 2*evictLooks {
@@ -188,11 +188,11 @@ func BenchmarkEvict(b *testing.B) {
 			g.Exempt, g.Refused = func(netip.Addr) bool { return true }, func(string) {}
 			g.ConnsMax = conns
 			for range conns {
-				g.admit(nobody{})
+				g.admit(nobody{}, false)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				g.admit(nobody{})
+				g.admit(nobody{}, false)
 			}
 		})
 	}

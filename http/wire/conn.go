@@ -36,6 +36,9 @@ type Conn struct {
 	net.Conn
 	gate *Gate
 	from netip.Addr
+	own  bool // of a listener of GuardOwn
+	// bounded says that the connection is counted for its address.
+	bounded bool
 
 	buf  []byte // unread input is buf[r:w]
 	r, w int
@@ -75,6 +78,9 @@ func newConn(c net.Conn, g *Gate, peer netip.Addr) *Conn {
 // Peer is the address of the other end, without zone and mapping; the zero Addr when
 // that is no ip.
 func (c *Conn) Peer() netip.Addr { return c.from }
+
+// Own says whether the connection is one of the operator's own programs, see GuardOwn.
+func (c *Conn) Own() bool { return c.own }
 
 // Secure says whether the connection is one of TLS.
 func (c *Conn) Secure() bool {

@@ -82,12 +82,17 @@ func NewGate(memory int64, perIPMax int, b *Budget) *Gate {
 func (g *Gate) SetPerIP(most int) { g.perIPMax.Store(int64(most)) }
 
 // Guard is ln behind the gate: Accept returns a *Conn that the gate has admitted.
-func (g *Gate) Guard(ln net.Listener) net.Listener { return listener{ln, g} }
+func (g *Gate) Guard(ln net.Listener) net.Listener { return listener{ln, g, false} }
+
+// GuardOwn is Guard for a listener that only the operator's own programs can reach. Its
+// connections have no bound, and give way to no other.
+func (g *Gate) GuardOwn(ln net.Listener) net.Listener { return listener{ln, g, true} }
 
 // listener is a net.Listener whose connections pass the gate.
 type listener struct {
 	net.Listener
 	gate *Gate
+	own  bool
 }
 
 // acceptPause and acceptPauseMax are the pauses after failed accepts: each is twice the one
@@ -123,17 +128,18 @@ func (l listener) Accept() (net.Conn, error) {
 			pause = min(2*pause, acceptPauseMax)
 			continue
 		}
-		if cn := l.gate.admit(c); cn != nil {
+		if cn := l.gate.admit(c, l.own); cn != nil {
 			return cn, nil
 		}
 	}
 }
 
-// admit admits c, or answers it 429 or 503 and returns nil.
-func (g *Gate) admit(c net.Conn) *Conn {
+// admit admits c, or answers it 429 or 503 and returns nil. All peers without an ip, at a unix
+// socket, count as one address.
+func (g *Gate) admit(c net.Conn, own bool) *Conn {
 	peer := addrOf(c.RemoteAddr())
 	key := LimitKey(peer)
-	bounded := peer.IsValid() && !g.Exempt(peer)
+	bounded := !own && !g.Exempt(peer)
 
 	g.mu.Lock()
 	if bounded && g.perIP[key] >= int(g.perIPMax.Load()) {
@@ -144,14 +150,17 @@ func (g *Gate) admit(c net.Conn) *Conn {
 	full := len(g.open) >= g.ConnsMax
 	g.mu.Unlock()
 
-	if full && !g.evict() {
+	if full && !own && !g.evict() {
 		g.turnAway(c, 503, "too many connections")
 		return nil
 	}
 	cn := newConn(c, g, peer)
+	cn.own, cn.bounded = own, bounded
 	g.mu.Lock()
 	g.open[cn] = struct{}{}
-	g.fresh.put(cn)
+	if !own {
+		g.fresh.put(cn)
+	}
 	if bounded {
 		g.perIP[key]++
 	}
@@ -162,8 +171,16 @@ func (g *Gate) admit(c net.Conn) *Conn {
 // turnAway answers a connection that is not admitted. The next one does not wait for that.
 func (g *Gate) turnAway(c net.Conn, status int, reason string) {
 	g.Refused(reason)
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
+	var plain interface {
+		net.Conn
+		CloseWrite() error
+	}
+	switch c := c.(type) {
+	case *net.TCPConn:
+		plain = c
+	case *net.UnixConn:
+		plain = c
+	default:
 		c.Close() // a TLS handshake only to refuse would help a flood
 		return
 	}
@@ -171,21 +188,21 @@ func (g *Gate) turnAway(c net.Conn, status int, reason string) {
 	case g.refusing <- struct{}{}:
 		go func() {
 			defer func() { <-g.refusing }()
-			defer tcp.Close()
-			tcp.SetDeadline(time.Now().Add(200 * time.Millisecond))
-			if _, err := tcp.Write(plainAnswer(status, reason)); err != nil {
+			defer plain.Close()
+			plain.SetDeadline(time.Now().Add(200 * time.Millisecond))
+			if _, err := plain.Write(plainAnswer(status, reason)); err != nil {
 				return
 			}
-			tcp.CloseWrite()
+			plain.CloseWrite()
 			var waste [512]byte
 			for range 32 {
-				if _, err := tcp.Read(waste[:]); err != nil {
+				if _, err := plain.Read(waste[:]); err != nil {
 					return
 				}
 			}
 		}()
 	default:
-		tcp.Close()
+		plain.Close()
 	}
 }
 
@@ -198,6 +215,9 @@ func (g *Gate) remove(c *Conn) {
 	}
 	delete(g.open, c)
 	c.place.leave()
+	if !c.bounded {
+		return
+	}
 	if n := g.perIP[key]; n > 1 {
 		g.perIP[key] = n - 1
 	} else {

@@ -16,10 +16,14 @@ const hopsMax = 32
 // nobody.
 type Proxies []netip.Prefix
 
-// Trusts says whether an address, without zone and mapping, is a trusted proxy's.
+// UnixPeers stands in Proxies for all peers at unix sockets, which have no ip.
+var UnixPeers netip.Prefix
+
+// Trusts says whether an address, without zone and mapping, is a trusted proxy's. The zero
+// address is that of a peer at a unix socket.
 func (p Proxies) Trusts(a netip.Addr) bool {
 	for _, net := range p {
-		if net.Contains(a) {
+		if net.Contains(a) || net == UnixPeers && !a.IsValid() {
 			return true
 		}
 	}

@@ -8,27 +8,13 @@ import (
 	"time"
 )
 
+// This file reads a certificate from files.
+
 // certCheck is how often the files of a certificate are looked at.
 const certCheck = 10 * time.Second
 
-// LoadTLS is the configuration of a TLS listener for a certificate and its key in PEM files.
-// When the files change they are read again, without a restart. While the new files do not
-// fit together, the old certificate stays. Only HTTP/1.1 is offered.
-func LoadTLS(cert, key string) (*tls.Config, error) {
-	k := &keyPair{cert: cert, key: key, now: time.Now}
-	if err := k.load(); err != nil {
-		return nil, err
-	}
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"http/1.1"},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return k.current(), nil
-		},
-	}, nil
-}
-
-// keyPair is a certificate that follows its files.
+// keyPair is a certificate and its key in PEM files. When they change they are read again, without
+// a restart. While the new files do not fit together, the old certificate stays.
 type keyPair struct {
 	cert, key string
 	now       func() time.Time

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"testing"
 	"time"
@@ -44,5 +45,13 @@ func TestPairFollowsItsFiles(t *testing.T) {
 	later()
 	if got := name(); got != "new.example" {
 		t.Errorf("after a change: %s", got)
+	}
+}
+
+// writePEM writes a certificate.
+func writePEM(t *testing.T, path string, der []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
