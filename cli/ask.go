@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"cairn/cli/config"
+	"cairn/http/wire"
 )
 
 // This file is how commands of this machine reach the running server: through a socket in its
@@ -31,14 +32,11 @@ const askMax = 10 * time.Minute
 // socketName is the name of the socket in the data directory.
 const socketName = "cairn.sock"
 
-// socketBytesMax is the longest path of a socket that every system takes.
-const socketBytesMax = 103
-
 // socketPath is where the server of a data directory listens for commands; "" if the path is too
 // long for a socket.
 func socketPath(cfg *config.Config) string {
 	path := filepath.Join(cfg.DataDir, socketName)
-	if len(path) > socketBytesMax {
+	if len(path) > wire.SocketBytesMax {
 		return ""
 	}
 	return path
@@ -80,15 +78,27 @@ func reach(cfg *config.Config, url string) (*server, error) {
 	s := &server{client: &http.Client{Timeout: askMax}, base: strings.TrimSuffix(url, "/"), header: http.Header{}}
 	s.header.Set("Authorization", "Bearer "+cfg.AdminToken)
 	if url == "" {
-		s.base = baseURL(cfg, cfg.Listen)
-		if path := socketPath(cfg); path != "" {
-			if _, err := os.Lstat(path); err == nil {
-				s.base = "http://cairn" // the server knows its own address
-				s.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-					return new(net.Dialer).DialContext(ctx, "unix", path)
-				}}
-				return s, nil
+		path := socketPath(cfg)
+		if path != "" {
+			if _, err := os.Lstat(path); err != nil {
+				path = ""
 			}
+		}
+		if first, ok := wire.UnixPath(cfg.Listen[0]); ok && path == "" {
+			path = first
+		}
+		if path != "" {
+			s.base = "http://cairn" // the server knows its own address
+			s.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "unix", path)
+			}}
+			return s, nil
+		}
+		s.base = baseURL(cfg, cfg.Listen[:1])
+		if o := certOptions(cfg).ACME; cfg.TLSCert == "" && len(o.Hosts) > 0 {
+			// The certificate is of a name, not of this address.
+			s.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{ServerName: o.Hosts[0]}}
+			return s, nil
 		}
 	}
 	if cfg.TLSCert != "" {

@@ -34,7 +34,7 @@ var (
 	ownDirs  = regexp.MustCompile(`^(store|store\.partial)$`)
 	// These may be beside them, but do not prove that the directory is cairn's.
 	besideFiles = regexp.MustCompile(`^((cairn|sites)\.toml|admin\.log(\.[1-4])?)$`)
-	besideDirs  = regexp.MustCompile(`^(store\.tmp|store\.spare|backup\.tmp|deletions\.tmp|before-version-\d+(-\d+)?(\.partial)?)$`)
+	besideDirs  = regexp.MustCompile(`^(acme|store\.tmp|store\.spare|backup\.tmp|deletions\.tmp|before-version-\d+(-\d+)?(\.partial)?)$`)
 	// storeFiles are files that every store has at least one of.
 	storeFiles = regexp.MustCompile(`^(MANIFEST-\d+|marker\.(manifest|format-version)\..+)$`)
 )

@@ -12,6 +12,9 @@
 //	site.go     the commands "site" and "reload"
 //	parts.go    what a part of a running server is, and the list of all parts
 //	listen.go   the http server and its listeners
+//	certs.go    its certificates, and those that are fetched
+//	notify.go monotonic_linux.go monotonic_other.go
+//	            tells systemd how the server is
 //	datadir.go  which directories may be data directories
 //	adminlog.go admin.log: who administered the store
 //	backup.go   backs up the store while it is open

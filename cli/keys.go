@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"cairn/cli/config"
 	"cairn/engine"
@@ -52,8 +54,10 @@ func announceKeys(w io.Writer, cfg *config.Config, base string, terminal bool) {
 	showKeys(w, cfg, base)
 }
 
-// showKeys prints the keys of every site and commands to try them.
+// showKeys prints the keys of every site and commands to try them. They begin with public_url, if
+// that is set.
 func showKeys(w io.Writer, cfg *config.Config, base string) {
+	base = cmp.Or(strings.TrimSuffix(cfg.PublicURL, "/"), base, "http://localhost")
 	fmt.Fprintf(w, "admin_token    %s   (reads and writes every site, makes snapshots)\n", cfg.AdminToken)
 	for i := range cfg.Sites {
 		k := &cfg.Sites[i].SiteKeys

@@ -1,12 +1,11 @@
 package cli
 
 import (
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 
 	"cairn/cli/config"
 	"cairn/engine/store"
@@ -18,63 +17,123 @@ import (
 // This file makes the http server of a configuration, and the listeners on which clients reach it.
 
 // listen makes the server over the store, and its listeners. It returns the address at which
-// clients of this machine reach it. With an error nothing listens.
+// clients of this machine reach it, "" when it listens on sockets alone. With an error nothing
+// listens.
 func (p *process) listen() (base string, err error) {
 	cfg := p.config()
 	opts, err := p.serverOptions(cfg, *p.sites.Load())
 	if err != nil {
 		return "", err
 	}
-	srv, ln, err := listen(cfg, opts)
+	srv, err := httpd.New(opts)
+	if err != nil {
+		return "", err
+	}
+	clients, redirects, err := p.openListeners(cfg)
 	if err != nil {
 		return "", err
 	}
 	if p.debug, err = listenDebug(cfg, p.log); err != nil {
-		return "", errors.Join(fmt.Errorf("debug_listen: %w", err), ln.Close())
+		closeAll(append(clients, redirects...))
+		return "", fmt.Errorf("debug_listen: %w", err)
 	}
-	bound := *cfg
-	bound.Listen = ln.Addr().String() // a port that the system has chosen stays the same
-	p.current.Store(&bound)
-	base = baseURL(&bound, bound.Listen)
-	srv.SetAddress(base)
-	p.server, p.listeners = srv, []net.Listener{ln}
-	if socket := listenSocket(&bound, p.log); socket != nil {
-		go srv.Serve(socket) // until Shutdown
+	p.server, p.listeners = srv, clients
+	p.addressed(cfg)
+	for _, ln := range redirects {
+		go srv.ServeRedirect(ln) // until Shutdown, as all of them
 	}
-	return base, nil
+	if socket := listenSocket(cfg, p.log); socket != nil {
+		go srv.ServeOwn(socket)
+	}
+	return baseURL(cfg, p.bound), nil
 }
 
-// Listen makes the server over eng and its listener, which uses TLS if the configuration
-// has a certificate. The caller runs the server on the listener. With an error both are
+// addressed tells the server the address at which it listens.
+func (p *process) addressed(cfg *config.Config) { p.server.SetAddress(baseURL(cfg, p.bound)) }
+
+// openListeners listens for clients: on the sockets that systemd passes, and else on the addresses of the
+// configuration. A port that the system has chosen stays the same when this is called again.
+// redirects are the listeners whose clients are sent to TLS.
+func (p *process) openListeners(cfg *config.Config) (clients, redirects []net.Listener, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(append(clients, redirects...))
+		}
+	}()
+	if redirects, err = p.inherited.Listeners(redirectName, false); err != nil {
+		return nil, nil, err
+	}
+	if len(redirects) == 0 && cfg.ListenHTTP != "" {
+		ln, err := wire.Listen(cfg.ListenHTTP)
+		if err != nil {
+			return nil, nil, fmt.Errorf("listen_http: %w", err)
+		}
+		redirects = append(redirects, ln)
+	}
+	if clients, err = p.inherited.Listeners(redirectName, true); err != nil {
+		return nil, redirects, err
+	}
+	passed := len(clients) > 0
+	if p.bound == nil && !passed {
+		p.bound = slices.Clone(cfg.Listen)
+	}
+	if !passed {
+		for _, address := range p.bound {
+			ln, err := wire.Listen(address)
+			if err != nil {
+				return clients, redirects, fmt.Errorf("listen: %w", err)
+			}
+			clients = append(clients, ln)
+		}
+	}
+	p.bound = nil
+	for i, ln := range clients {
+		p.bound = append(p.bound, addressOf(ln))
+		if ln.Addr().Network() != "unix" { // whoever connects to a socket is on this machine
+			clients[i] = p.certs.Listener(ln)
+		}
+	}
+	return clients, redirects, nil
+}
+
+// redirectName is the FileDescriptorName of systemd's sockets for listen_http.
+const redirectName = "http"
+
+// addressOf is the address of a listener as the configuration writes it.
+func addressOf(ln net.Listener) string {
+	if ln.Addr().Network() == "unix" {
+		return "unix:" + ln.Addr().String()
+	}
+	return ln.Addr().String()
+}
+
+func closeAll(all []net.Listener) {
+	for _, ln := range all {
+		ln.Close()
+	}
+}
+
+// Listen makes the server over eng and a listener on the first address of the configuration, with
+// TLS if it has a certificate. The caller runs the server on the listener. With an error both are
 // nil.
 func Listen(cfg *config.Config, eng httpd.Engine, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
-	opts, err := serverOptions(cfg, eng, sites, log, places)
+	certs, err := newCertificates(cfg, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	return listen(cfg, opts)
-}
-
-// listen is Listen with the options of the server.
-func listen(cfg *config.Config, opts httpd.Options) (*httpd.Server, net.Listener, error) {
+	opts, err := serverOptions(cfg, eng, sites, log, places, certs)
+	if err != nil {
+		return nil, nil, err
+	}
 	srv, err := httpd.New(opts)
 	if err != nil {
 		return nil, nil, err
 	}
-	var tlsConfig *tls.Config
-	if cfg.TLSCert != "" {
-		if tlsConfig, err = wire.LoadTLS(cfg.TLSCert, cfg.TLSKey); err != nil {
-			return nil, nil, fmt.Errorf("%w. No event is lost. Mend the files, or take them from their copies, and start again", err)
-		}
-	}
-	ln, err := net.Listen("tcp", cfg.Listen)
+	ln, err := wire.Listen(cfg.Listen[0])
 	if err != nil {
 		return nil, nil, err
 	}
-	if tlsConfig != nil {
-		ln = tls.NewListener(ln, tlsConfig)
-	}
-	return srv, ln, nil
+	return srv, certs.Listener(ln), nil
 }
 
 // serverOptions are the options of this process's server for a checked configuration.
@@ -159,18 +218,25 @@ func snapshotDir(cfg *config.Config) (string, error) {
 	return filepath.Abs(dir)
 }
 
-// baseURL is the URL at which a client on this machine reaches the listener at addr.
-func baseURL(cfg *config.Config, addr string) string {
+// baseURL is the URL at which a client on this machine reaches a server that listens on addresses:
+// that of the first which is no socket; "" when all are.
+func baseURL(cfg *config.Config, addresses []string) string {
 	scheme := "http"
-	if cfg.TLSCert != "" {
+	if cfg.Secure() {
 		scheme = "https"
 	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return scheme + "://" + addr
+	for _, address := range addresses {
+		if _, socket := wire.UnixPath(address); socket {
+			continue
+		}
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return scheme + "://" + address
+		}
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			host = "127.0.0.1"
+		}
+		return scheme + "://" + net.JoinHostPort(host, port)
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return scheme + "://" + net.JoinHostPort(host, port)
+	return ""
 }

@@ -58,18 +58,24 @@ func (p *process) newParts(opts *engine.Options) error {
 	if err != nil {
 		return fmt.Errorf("%w. No event is lost. Mend %s or remove it; visitors without an id then count as new today", err, filepath.Join(p.config().DataDir, "salts"))
 	}
+	if p.certs, err = newCertificates(p.config(), p.log); err != nil {
+		salts.Close()
+		return err
+	}
 	places := &placesPart{geo.Open(geo.Options{Files: geoFiles(p.config()), Log: p.log}), geoFiles(p.config())}
 	opts.Visitors = salts
 	opts.Enrich = enrich.New(enrich.Options{Geo: places.Locator})
 	p.keyUses = newKeyUses(p.log)
 	admin := newAdminPart(p.config(), opts, p.log)
-	p.closers = append(p.closers, salts.Close, places.Close, admin.Close)
+	p.closers = append(p.closers, salts.Close, places.Close, p.certs.Close, admin.Close)
 	p.parts = append(p.parts,
 		admin,
 		p.keyUses,
 		places,
 		p.limit,
 		newBackups(p.config(), p.log),
+		p.certs,
+		p.notify, // the last: it says that the server answers
 	)
 	return nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"cairn/engine/query"
 	"cairn/engine/store"
 	httpd "cairn/http"
+	"cairn/http/wire"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -65,6 +67,10 @@ type process struct {
 
 	engine    *engine.Engine
 	server    *httpd.Server
+	inherited *wire.Inherited // sockets of systemd
+	bound     []string        // the addresses of listeners, like those of the configuration
+	certs     *certificates
+	notify    *notifier
 	listeners []net.Listener
 	debug     *http.Server // nil = no profiles
 }
@@ -93,6 +99,10 @@ func (p *process) runServer(cfg *config.Config, found *store.Found, keysSigned b
 	p.setSites(sites)
 	first := *cfg
 	p.started = &first
+	if p.inherited, err = wire.Inherit(); err != nil {
+		return ExitFailed, err
+	}
+	p.notify = newNotifier(p.log)
 	p.current.Store(cfg)
 	p.catchHangup()
 	defer signal.Stop(p.hangup)
@@ -142,7 +152,7 @@ func (p *process) runStore(opts engine.Options) (code int, again bool, err error
 		defer p.debug.Close()
 	}
 	p.announce(base, p.server)
-	p.log.Info("listening", "url", base, "data", opts.Dir, "sites", len(p.config().Sites), "open_seconds", time.Since(start).Seconds(), "version", version)
+	p.log.Info("listening", "url", cmp.Or(base, p.bound[0]), "addresses", p.bound, "data", opts.Dir, "sites", len(p.config().Sites), "open_seconds", time.Since(start).Seconds(), "version", version)
 	p.warnHidden()
 
 	served := make(chan error, len(p.listeners))
@@ -173,6 +183,7 @@ func (p *process) runStore(opts engine.Options) (code int, again bool, err error
 		return ExitFailed, false, errors.Join(fmt.Errorf("serve: %w", err), p.close(stopMax))
 	case <-p.signals.Done():
 		p.release()
+		p.notify.stopping()
 		p.log.Info("stopping")
 	}
 	stopping()

@@ -119,8 +119,9 @@ func bareHost(scheme, host string) string {
 	return host
 }
 
-// SetAddress says where the server listens, as "http://127.0.0.1:8080". Commands of this
-// machine that come through a socket get addresses that begin with it, unless public_url is set.
+// SetAddress says where the server listens, as "http://127.0.0.1:8080"; "" when it listens on
+// sockets alone. Commands of this machine that come through ServeOwn get addresses that begin with
+// it, unless public_url is set.
 func (s *Server) SetAddress(base string) {
 	var at Addresses
 	at.scheme, at.host, _ = strings.Cut(base, "://")

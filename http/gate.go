@@ -238,11 +238,14 @@ func (s *Server) LoginLink() (url string, until time.Time, err error) {
 	if at.host == "" {
 		at = s.at.Load()
 	}
-	if at == nil {
-		return "", until, errors.New("the server does not know its address")
+	if at == nil || at.host == "" {
+		return "", until, errNoAddress
 	}
 	return s.loginLink(func(path string) string { return own.link(at.scheme, at.host, path) })
 }
+
+// errNoAddress is the error of a link to a server that listens on sockets alone.
+var errNoAddress = &dialect.StatusError{Failure: dialect.NotFound, Msg: "the server does not know its address: set public_url"}
 
 var errNoDashboard = &dialect.StatusError{Failure: dialect.NotFound, Msg: "there is no dashboard: the configuration says dashboard = false"}
 

@@ -111,7 +111,14 @@ func New(o Options) (*Server, error) {
 	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: func() string { return s.sites.Load().options.SnapshotDir }, Backups: o.Backups, Now: s.now, Version: o.Version, Control: o.Control, Keyring: o.Keyring,
 		Sites: func() []*dialect.Site { return s.sites.Load().all() },
 		Geo:   o.Geo, Refused: s.refusedEvents, Rejected: s.rejections.list, Note: s.note,
-		LoginLink: func(req *dialect.Request) (string, time.Time, error) { return s.loginLink(req.Address) }})
+		LoginLink: func(req *dialect.Request) (string, time.Time, error) {
+			if x := exchangeOf(req); x.c.Own() {
+				if _, host := x.reached(); host == "" {
+					return "", time.Time{}, errNoAddress
+				}
+			}
+			return s.loginLink(req.Address)
+		}})
 	s.codes, s.tries = auth.NewCodes(s.now), newMeters(newPace(triesMinute/60.0, triesAtOnce))
 	s.guesses = newMeters(newPace(guessesMinute/60.0, guessesMinute))
 	var err error

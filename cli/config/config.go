@@ -3,8 +3,8 @@
 // sites, and builds the sites for http.
 //
 // Read config.go first: it has every key. file.go and env.go fill it. keys.go generates
-// the credentials that are left out and keeps them in keys.toml. sites.go checks everything
-// and builds the sites.
+// the credentials that are left out and keeps them in keys.toml. sites.go and network.go
+// check everything, and sites.go builds the sites.
 package config
 
 import (
@@ -34,7 +34,8 @@ import (
 
 // Config is the whole configuration. Load fills it; Validate and BuildSites check it.
 type Config struct {
-	Listen           string           `toml:"listen"`
+	Listen           List             `toml:"listen"`
+	ListenHTTP       string           `toml:"listen_http"` // "" = nothing is sent to TLS
 	DataDir          string           `toml:"data_dir"`
 	AdminToken       string           `toml:"admin_token"`
 	AdminTokenFile   string           `toml:"admin_token_file"`
@@ -55,6 +56,9 @@ type Config struct {
 	TLSCert          string           `toml:"tls_cert"`
 	TLSKey           string           `toml:"tls_key"`
 	ACMEHosts        []string         `toml:"acme_hosts"`
+	ACMEEmail        string           `toml:"acme_email"`
+	ACMEDirectory    string           `toml:"acme_directory"` // "" = Let's Encrypt
+	ACMECA           string           `toml:"acme_ca"`
 	DebugListen      string           `toml:"debug_listen"` // "" = no profiles
 	LogLevel         string           `toml:"log_level"`
 	LogFormat        string           `toml:"log_format"`
@@ -125,7 +129,7 @@ type Site struct {
 // site; Load adds one when the configuration names none.
 func Default() Config {
 	return Config{
-		Listen:     "127.0.0.1:8080",
+		Listen:     List{"127.0.0.1:8080"},
 		DataDir:    "cairn-data",
 		Memory:     256 << 20,
 		Reserve:    "auto",
@@ -166,7 +170,7 @@ type Flags struct {
 func (c *Flags) Register(f *flag.FlagSet) {
 	f.StringVar(&c.File, "config", "", "read the configuration from `FILE` (TOML; config.example.toml shows every key)")
 	f.StringVar(&c.DataDir, "data", "", "use the data directory `DIR` (default cairn-data)")
-	f.StringVar(&c.Listen, "listen", "", "the server listens on `ADDRESS` (default 127.0.0.1:8080)")
+	f.StringVar(&c.Listen, "listen", "", "the server listens on `ADDRESS`, or on several with commas between them (default 127.0.0.1:8080)")
 }
 
 // Load reads the file, the environment and the flags. environ has the form of os.Environ.
@@ -215,7 +219,7 @@ func Change(fl Flags, environ []string, change func(*Config, *MadeSites) error) 
 		cfg.Memory = engine.MemoryLeast
 	}
 	if fl.Listen != "" {
-		cfg.Listen = fl.Listen
+		cfg.Listen = listOf(fl.Listen)
 	}
 	if fl.DataDir != "" {
 		cfg.DataDir = fl.DataDir

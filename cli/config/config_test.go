@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +205,17 @@ func TestValidate(t *testing.T) {
 		{`trusted_proxies = ["10.0.0.0/99"]`, "trusted_proxies"},
 		{`tls_cert = "x"`, "tls_cert"},
 		{`acme_hosts = ["x"]`, "acme_hosts"},
+		{`acme_hosts = ["*.example.com"]`, "list each name"},
+		{`acme_email = "a, b@example.com"`, "acme_email"},
+		{`acme_directory = "http://ca.example"`, "acme_directory"},
+		{`listen_http = ":80"`, "acme_hosts"},
+		{"listen_http = \"80\"\nacme_hosts = [\"a.example\"]", "listen_http"},
+		{"listen_http = \"127.0.0.1:8080\"\nacme_hosts = [\"a.example\"]", "twice"},
+		{`listen = []`, "listen"},
+		{`listen = ""`, "listen"},
+		{`listen = ["127.0.0.1:1", "127.0.0.1:1"]`, "twice"},
+		{`listen = ["127.0.0.1:1", "127.0.0.1"]`, "must be an address and a port"},
+		{`trusted_proxies = ["unix:"]`, "trusted_proxies"},
 		{`log_level = "loud"`, "log_level"},
 		{"[[site]]\nname = \"a b\"", "name"},
 		{"[[site]]\nname = \"\"", "name"},
@@ -341,11 +353,12 @@ func TestReadableSecrets(t *testing.T) {
 	}
 }
 
-// An address that nothing can listen on is refused before the store is opened.
+// An address that nothing can listen on is refused before the store is opened. Several come from a
+// list in the file, or from a text with commas, wherever it is.
 func TestListenAddress(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:8080": "", ":8080": "", "[::1]:0": "", "localhost:http": "",
-		"unix:/run/cairn.sock": "cannot listen on a unix socket", "/run/cairn.sock": "cannot listen on a unix socket",
+		"unix:/run/cairn.sock": "", "127.0.0.1:80, unix:/run/cairn.sock": "", "/run/cairn.sock": "must be an address and a port",
 		"8080": "must be an address and a port", "127.0.0.1": "must be an address and a port", "127.0.0.1:no-such-port": "must be an address and a port",
 		"127.0.0.1:99999": "must be an address and a port",
 	} {
@@ -355,6 +368,20 @@ func TestListenAddress(t *testing.T) {
 		}
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", address, err)
+		}
+	}
+	want := List{"127.0.0.1:80", "unix:/run/cairn.sock"}
+	for _, text := range []string{`listen = ["127.0.0.1:80", "unix:/run/cairn.sock"]`, `listen = "127.0.0.1:80, unix:/run/cairn.sock"`} {
+		if cfg, err := parseConfig("cairn.toml", text); err != nil || !slices.Equal(cfg.Listen, want) {
+			t.Errorf("%s: %q %v", text, cfg.Listen, err)
+		}
+	}
+	if cfg, _, err := Load(Flags{}, []string{"CAIRN_LISTEN=127.0.0.1:80,unix:/run/cairn.sock"}); err != nil || !slices.Equal(cfg.Listen, want) {
+		t.Errorf("%q %v", cfg.Listen, err)
+	}
+	for _, text := range []string{"listen = 80", "listen = [80]", "listen = {a = 1}"} {
+		if _, err := parseConfig("cairn.toml", text); err == nil || !strings.Contains(err.Error(), "text") {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -53,8 +52,6 @@ func (c *Config) Validate() error {
 		return fmt.Errorf(`purge = "%v": must be from "1h" to "30d"`, time.Duration(c.Purge))
 	case c.RetentionBytes != 0 && c.RetentionBytes < retentionBytesMin:
 		return fmt.Errorf("retention_bytes = %v: must be 0, which is no limit, or at least %v", c.RetentionBytes, dialect.Size(retentionBytesMin))
-	case len(c.ACMEHosts) > 0:
-		return fmt.Errorf("acme_hosts: this version cannot fetch certificates; set tls_cert and tls_key, or put a proxy in front of cairn")
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel):
 		return fmt.Errorf("log_level = %q: must be debug, info, warn or error", c.LogLevel)
 	case !slices.Contains([]string{"auto", "text", "json"}, c.LogFormat):
@@ -68,46 +65,10 @@ func (c *Config) Validate() error {
 	if _, err := c.ReserveBytes(); err != nil {
 		return err
 	}
-	if err := checkListen(c.Listen); err != nil {
-		return err
-	}
-	if _, err := c.Addresses(); err != nil {
-		return err
-	}
 	if err := c.Backup.validate(); err != nil {
 		return err
 	}
-	_, err := c.Proxies()
-	return err
-}
-
-// Addresses are how clients reach the server. The error names the key.
-func (c *Config) Addresses() (httpd.Addresses, error) {
-	return httpd.NewAddresses(c.PublicURL, c.BasePath)
-}
-
-// DebugAddress is the address for profiles. Without a host it is of this machine alone.
-func (c *Config) DebugAddress() string {
-	if host, port, err := net.SplitHostPort(c.DebugListen); err == nil && host == "" {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return c.DebugListen
-}
-
-// checkListen refuses what is no address to listen on, before the system says so in words
-// of its own.
-func checkListen(address string) error {
-	if strings.HasPrefix(address, "unix:") || strings.HasPrefix(address, "/") {
-		return fmt.Errorf("listen = %q: this version cannot listen on a unix socket; use an address such as \"127.0.0.1:8080\"", address)
-	}
-	_, port, err := net.SplitHostPort(address)
-	if err == nil {
-		_, err = net.LookupPort("tcp", port)
-	}
-	if err != nil {
-		return fmt.Errorf("listen = %q: must be an address and a port such as \"127.0.0.1:8080\"", address)
-	}
-	return nil
+	return c.checkNetwork()
 }
 
 // ReserveBytes is the reserve in bytes as the engine takes it: 0 = by the disk's size,
@@ -124,31 +85,6 @@ func (c *Config) ReserveBytes() (int64, error) {
 		return -1, nil
 	}
 	return int64(s), nil
-}
-
-// Proxies are the trusted proxies. A single address becomes a prefix of full length.
-func (c *Config) Proxies() ([]netip.Prefix, error) {
-	var all []netip.Prefix
-	for _, text := range c.TrustedProxies {
-		p, err := parsePrefix(text)
-		if err != nil {
-			return nil, fmt.Errorf("trusted_proxies: %w", err)
-		}
-		all = append(all, p)
-	}
-	return all, nil
-}
-
-func parsePrefix(text string) (netip.Prefix, error) {
-	if p, err := netip.ParsePrefix(text); err == nil {
-		return p.Masked(), nil
-	}
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", text)
-	}
-	a = a.Unmap().WithZone("")
-	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
 // BuildSites checks the sites, whose keys FillKeys has filled in, and converts them in

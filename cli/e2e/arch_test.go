@@ -82,7 +82,7 @@ var plan = []room{
 	{dir: "http/matomo", knows: []string{"http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar", "engine/referrer"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/*", knows: []string{"http/dialect", "engine/address", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/dialect/dialecttest"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 
-	{dir: "cli/config", knows: []string{"engine", "engine/backup", "engine/query", "engine/enrich", "http", "http/*", "http/auth", "http/dialect", "http/matomo", "http/openpanel"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
+	{dir: "cli/config", knows: []string{"engine", "engine/backup", "engine/query", "engine/enrich", "http", "http/*", "http/auth", "http/wire", "http/dialect", "http/matomo", "http/openpanel"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, away: []string{tomlModule}},
 	// It reads Segment's messages by the dialect's own rules, and knows robots as the engine does.

@@ -293,7 +293,7 @@ func (h *hostileHouse) store(t testing.TB, small bool) *hostileStore {
 		h.before = liveBytes()
 	}
 	s := &hostileStore{cfg: config.Default(), fs: vfs.NewMem(), small: small}
-	s.cfg.DataDir, s.cfg.Listen, s.cfg.Memory, s.cfg.Reserve = "data", "127.0.0.1:0", fuzzMemory, "0"
+	s.cfg.DataDir, s.cfg.Listen, s.cfg.Memory, s.cfg.Reserve = "data", config.List{"127.0.0.1:0"}, fuzzMemory, "0"
 	for i, name := range []string{"shop", "honest"} {
 		site := config.DefaultSite()
 		site.SiteKeys = config.SiteKeys{Name: name, ID: uint32(i + 1), WriteKey: name + "-write", ClientID: name + "-client",

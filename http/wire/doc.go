@@ -30,8 +30,8 @@
 // framing.go reads a head. conn.go holds it until it is whole and keeps every deadline.
 // body.go reads the body after it, and inflate.go undoes the body's Content-Encoding. watch.go
 // notices that a client goes away while it is answered.
-// gate.go bounds the number of connections, and evict.go chooses which gives way. listen.go and systemd.go open the
-// addresses to listen on. certs.go chooses the certificate of a connection: tls.go has those of files,
+// gate.go bounds the number of connections, and evict.go chooses which gives way. listen.go (with
+// listen_unix.go and listen_other.go) and systemd.go open the addresses to listen on. certs.go chooses the certificate of a connection: tls.go has those of files,
 // acme.go those that are fetched, and certcache.go keeps these. proxy.go knows who is behind a proxy,
 // and localhost.go which names this machine has.
 package wire
