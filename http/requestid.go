@@ -62,7 +62,7 @@ func plainID(id []byte) bool {
 // name gives the request its id: that of a trusted proxy if it is plain, else a new one. The
 // bytes belong to the exchange.
 func (x *exchange) name() {
-	if len(x.sites.proxies) > 0 && x.sites.proxies.Trusts(x.c.Peer()) {
+	if len(x.sites.proxies) > 0 && x.forwarded() {
 		if id := x.ctx.Request.Header.PeekBytes(requestIDHeader); plainID(id) {
 			x.id = append(x.id[:0], id...)
 			return

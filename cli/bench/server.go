@@ -46,6 +46,8 @@ type ChildOptions struct {
 	Args     []string // further flags of serve
 	Cwd      string   // "" = this process's
 	Stdout   *os.File // nil = nowhere
+	// Files are open in the process, too, from descriptor 3 on.
+	Files []*os.File
 }
 
 // StartChild runs a server on a free port and waits until it listens. If ctx ends before
@@ -56,6 +58,7 @@ func StartChild(ctx context.Context, o ChildOptions) (*Child, error) {
 	c.Cmd = exec.Command(o.Exe, append([]string{"serve", "-listen", "127.0.0.1:0", "-data", o.Dir}, o.Args...)...)
 	c.Cmd.Env = append(o.Env, "CAIRN_LOG_FORMAT=json")
 	c.Cmd.Dir = o.Cwd
+	c.Cmd.ExtraFiles = o.Files
 	if o.Stdout != nil {
 		c.Cmd.Stdout = o.Stdout
 	}

@@ -111,7 +111,8 @@ func TestConfigErrors(t *testing.T) {
 		"quoted":             {"\"memori\" = 1\n", `c.toml:1: unknown key "memori", did you mean "memory"?`},
 		"bad size":           {"memory = \"12 parsecs\"\n", `c.toml:1: "12 parsecs" is not a size; use for example "64MiB"`},
 		"bad duration":       {"[[site]]\nmatomo.cdt_window = \"soon\"\n", `"soon" is not a duration; use for example "24h" or "7d"`},
-		"wrong type":         {"listen = 80\n", `line 1 (last key "listen")`},
+		"wrong type":         {"data_dir = 80\n", `line 1 (last key "data_dir")`},
+		"no list":            {"listen = 80\n", `c.toml:1: 80 is neither a text nor a list of texts`},
 		"syntax":             {"listen = \n", "c.toml:1: "},
 		"twice":              {"listen = \"a\"\nlisten = \"b\"\n", "c.toml:2: "},
 	} {
@@ -158,7 +159,7 @@ gpc = false
 		got, want any
 	}{
 		{"flag over env and file", cfg.DataDir, "flag"},
-		{"env over file", cfg.Listen, "127.0.0.1:2"},
+		{"env over file", cfg.Listen, List{"127.0.0.1:2"}},
 		{"env over default", cfg.IPRate, 1.5},
 		{"file over default", cfg.Memory, dialect.Size(100 << 20)},
 		{"default", cfg.DedupHours, 24},
