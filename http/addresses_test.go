@@ -83,6 +83,9 @@ func TestBasePath(t *testing.T) {
 			}
 		}
 	}
+	if a := s.send("GET", "/", "", "Accept: text/html"); strings.Count(a.body, `href="/my/stats/`) != 3 || strings.Count(a.body, "href=") != 3 {
+		t.Errorf("the start page leads elsewhere: %s", a.body)
+	}
 	for target, want := range map[string]int{
 		"/my/stats/healthz": 200, "/my/statshealthz": 404, "/my/healthz": 404, "/stats/healthz": 404,
 		"/my/stats": 200, "/my/stats/": 200, "/my/stats?a=b": 200, "/my/stats/my/stats/healthz": 404,

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"syscall"
@@ -35,14 +36,15 @@ func (s *Server) ownRoutes() []*route {
 	}
 }
 
+// startPage is answered at / where there is no dashboard, with the base path in place of BASE.
 const startPage = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>cairn</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em auto;padding:0 1em}</style>
 <h1>cairn</h1>
 <p>This is an event store. It is running.</p>
 <ul>
-<li><a href="/openapi.json">The contract of the API</a></li>
-<li><a href="/healthz">Health</a> and <a href="/readyz">readiness</a></li>
+<li><a href="BASE/openapi.json">The contract of the API</a></li>
+<li><a href="BASE/healthz">Health</a> and <a href="BASE/readyz">readiness</a></li>
 </ul>
 </html>
 `
@@ -58,7 +60,7 @@ func (x *exchange) startPage() {
 		return
 	}
 	x.res.Status, x.res.ContentType = 200, "text/html; charset=utf-8"
-	x.res.Body = append(x.res.Body[:0], startPage...)
+	x.res.Body = append(x.res.Body[:0], strings.ReplaceAll(startPage, "BASE", x.sites.addresses.links)...)
 	x.addHeader("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 }
 
@@ -124,9 +126,15 @@ func (x *exchange) health(status int, word string, reasons []string) {
 	x.addHeader("Cache-Control", "no-store")
 }
 
+// contractServer is where the contract says that its paths begin.
+const contractServer = `"servers": [{"url": "/"}]`
+
 func (x *exchange) contract() {
 	x.res.Status, x.res.ContentType = 200, "application/json"
 	x.res.Body = append(x.res.Body[:0], native.OpenAPI...)
+	if base := x.sites.addresses.links; base != "" {
+		x.res.Body = bytes.Replace(x.res.Body, []byte(contractServer), []byte(`"servers": [{"url": "`+base+`"}]`), 1)
+	}
 }
 
 // metricsPage answers clients on this machine, and the keys of the process. The metrics tell

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// Base urls that end in a slash, as vendors' documentation prints them. Their clients append
-// a path that begins with one.
+// Base urls that end in a slash, as vendors' documentation prints them, and those of a server below
+// a path of a larger site. The clients append a path that begins with a slash.
 
-func TestSDKBaseURLWithSlash(t *testing.T) {
+func TestSDKBaseURL(t *testing.T) {
 	t.Parallel()
 	for name, program := range map[string]struct {
 		dialect string
@@ -22,12 +22,14 @@ func TestSDKBaseURLWithSlash(t *testing.T) {
 		"@segment/analytics-node": {"segment", []string{"node", "node.mjs"}, 7},
 		"analytics-go":            {"segment", []string{"go", "run", "-C", "go", "."}, 6},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newSDK(t, program.dialect, "")
-			s.run(exec.Command(program.command[0], program.command[1:]...), "URL="+s.url()+"/")
-			s.await("dialect="+program.dialect, program.events)
-		})
+		for _, base := range []string{"/", "/my/stats", "/my/stats/"} {
+			t.Run(name+" at "+base, func(t *testing.T) {
+				t.Parallel()
+				s := newSDK(t, program.dialect, `base_path = "/my/stats"`+"\n")
+				s.run(exec.Command(program.command[0], program.command[1:]...), "URL="+s.url()+base)
+				s.await("dialect="+program.dialect, program.events)
+			})
+		}
 	}
 }
 

@@ -71,7 +71,7 @@
         const html = document.documentElement;
         const dark = (html.dataset.theme || (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
         html.dataset.theme = dark ? 'light' : 'dark';
-        document.cookie = `cairn_theme=${html.dataset.theme};path=/;max-age=31536000;samesite=lax` + (location.protocol === 'https:' ? ';secure' : '');
+        document.cookie = `cairn_theme=${html.dataset.theme};path=${location.pathname.split('/dashboard')[0] || '/'};max-age=31536000;samesite=lax` + (location.protocol === 'https:' ? ';secure' : '');
       };
     }
     for (const b of root.querySelectorAll('button[data-keys]')) {
