@@ -24,7 +24,8 @@ import (
 )
 
 // This file is how commands of this machine reach the running server: through a socket in its
-// data directory, whatever address, certificate and base path it has.
+// data directory, whatever address, certificate and base path it has; without that, at the first
+// address of listen.
 
 // askMax is how long the server may take to answer.
 const askMax = 10 * time.Minute
@@ -84,8 +85,11 @@ func reach(cfg *config.Config, url string) (*server, error) {
 				path = ""
 			}
 		}
-		if first, ok := wire.UnixPath(cfg.Listen[0]); ok && path == "" {
-			path = first
+		first := cfg.Listen[:min(1, len(cfg.Listen))] // of a configuration that nobody has checked
+		for _, address := range first {
+			if socket, ok := wire.UnixPath(address); ok && path == "" {
+				path = socket
+			}
 		}
 		if path != "" {
 			s.base = "http://cairn" // the server knows its own address
@@ -94,7 +98,7 @@ func reach(cfg *config.Config, url string) (*server, error) {
 			}}
 			return s, nil
 		}
-		s.base = baseURL(cfg, cfg.Listen[:1])
+		s.base = baseURL(cfg, first)
 		if o := certOptions(cfg).ACME; cfg.TLSCert == "" && len(o.Hosts) > 0 {
 			// The certificate is of a name, not of this address.
 			s.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{ServerName: o.Hosts[0]}}
