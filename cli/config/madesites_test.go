@@ -284,7 +284,7 @@ func TestDifferences(t *testing.T) {
 	started := Default()
 	started.Sites = []Site{ImplicitSite(), named(t, "shop", 2, `{}`)}
 	now := started
-	now.Listen = "127.0.0.1:4711" // of ":0"
+	now.Listen = List{"127.0.0.1:4711"} // of ":0"
 	next := started
 	next.Memory, next.DataDir, next.IPRate, next.LogLevel = 1<<30, "elsewhere", 7, "debug"
 	next.Sites = []Site{named(t, "shop", 2, `{"gpc":false}`), named(t, "blog", 3, `{}`)}
