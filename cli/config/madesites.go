@@ -166,7 +166,7 @@ func (c *Config) ReserveSites() error {
 // writeSites replaces a sites.toml. After a crash there is either the old file or the new one.
 func writeSites(path string, made *MadeSites) error {
 	var b strings.Builder
-	b.WriteString("# Sites and keys that were made with \"cairn site\", \"cairn key\" or by a call. The configuration\n# file explains the settings of a site. Of a key only its SHA-256 is known.\n")
+	b.WriteString("# Sites and keys that were made with \"cairn site\", \"cairn key\" or by a call. The configuration file explains the settings.\n")
 	for i := range made.Sites {
 		b.WriteString("\n[[site]]\n")
 		appendTable(&b, "site", reflect.ValueOf(&made.Sites[i]).Elem(), reflect.ValueOf(DefaultSite()))
