@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"log/slog"
@@ -116,7 +117,9 @@ func TestAdminLogCommand(t *testing.T) {
 			t.Skip(err)
 		}
 		go s.Serve(ln)
-		client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", at) }}}
+		client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", at)
+		}}}
 		req, _ := http.NewRequest("POST", "http://cairn/api/v1/admin/login-link", nil)
 		req.Header.Set("Authorization", "Bearer admin")
 		res, err := client.Do(req)
