@@ -167,7 +167,6 @@ func (n *API) removeSite(ctx context.Context, c *reading) error {
 		}
 		return n.change(c, adminlog.Entry{Action: adminlog.SiteRemove, Site: c.ids[0]}, func(p Control) (Change, error) { return p.RemoveSite(c.ids[0], false) })
 	}
-	site := c.site
 	err = n.deleteSite(ctx, c)
 	if nothing := new(dialect.StatusError); errors.As(err, &nothing) && nothing.Failure == dialect.NotFound && why == nil && !keep {
 		err, c.out = nil, append(c.out, `{"rows":0`...) // it has no event
@@ -176,7 +175,8 @@ func (n *API) removeSite(ctx context.Context, c *reading) error {
 	if err != nil || why != nil || keep || c.query.single["dry_run"] == "1" {
 		return err
 	}
-	if site = c.site; site == nil {
+	site := c.site
+	if site == nil {
 		return errNoSite
 	}
 	done, err := p.RemoveSite(c.ids[0], true)
