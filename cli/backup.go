@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"cairn/cli/config"
-	"cairn/engine"
 	"cairn/engine/backup"
 	"cairn/engine/backup/dir"
 	"cairn/engine/backup/s3"
@@ -225,4 +224,10 @@ type backedUp struct {
 	Seconds float64 `json:"seconds"`
 }
 
-var _ backup.Store = (*engine.Engine)(nil)
+// The part does all that a part can.
+var (
+	_ part     = (*backups)(nil)
+	_ starter  = (*backups)(nil)
+	_ reloader = (*backups)(nil)
+	_ asked    = (*backups)(nil)
+)

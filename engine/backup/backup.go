@@ -104,6 +104,9 @@ func (b *Backup) Run(ctx context.Context) {
 			b.waiting = append(b.waiting, r)
 		}
 	}
+	for _, r := range b.waiting {
+		r.done <- answer{err: errStopping}
+	}
 	if b.lease != nil {
 		// The process has little time left. A lease that stays is this store's own at its next start.
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -111,6 +114,8 @@ func (b *Backup) Run(ctx context.Context) {
 		b.lease.release(last)
 	}
 }
+
+var errStopping = errors.New("the backup is stopping")
 
 // SnapshotNow makes a snapshot at once. take takes the lease from whoever holds it.
 func (b *Backup) SnapshotNow(ctx context.Context, take bool) (Made, error) {
