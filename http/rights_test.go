@@ -64,6 +64,14 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/admin/sites":       "admin",
 		"POST /api/v1/admin/sites":      "admin",
 		"POST /api/v1/admin/reload":     "admin",
+
+		"GET /api/v1/admin/sites/*/keys":           "admin",
+		"POST /api/v1/admin/sites/*/keys":          "admin",
+		"GET /api/v1/admin/sites/*/keys/*":         "admin",
+		"DELETE /api/v1/admin/sites/*/keys/*":      "admin",
+		"POST /api/v1/admin/sites/*/keys/*/rotate": "admin",
+		"POST /api/v1/admin/token":                 "admin",
+
 		"GET /api/v1/admin/retention":   "manage",
 		"GET /api/v1/admin/deletions":   "manage",
 		"GET /api/v1/admin/deletions/*": "manage",
