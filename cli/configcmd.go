@@ -1,12 +1,12 @@
 package cli
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"os"
 
 	"cairn/cli/config"
-	"cairn/http/wire"
 )
 
 // This file is "cairn config": it checks the configuration, and shows it.
@@ -53,7 +53,7 @@ func configCheck(cf config.Flags, stdout io.Writer) int {
 		mistakes = append(mistakes, text)
 	}
 	if cfg.TLSCert != "" && cfg.TLSKey != "" {
-		_, err := wire.LoadTLS(cfg.TLSCert, cfg.TLSKey)
+		_, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
 		add("tls_cert", err)
 	}
 	for _, file := range geoFiles(&cfg) {

@@ -17,6 +17,7 @@ import (
 	"cairn/engine"
 	"cairn/geo"
 	httpd "cairn/http"
+	"cairn/http/wire"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -58,17 +59,31 @@ func serveReadOnly(cfg *config.Config, stdout, stderr io.Writer) int {
 		}
 		places := geo.Open(geo.Options{Files: geoFiles(cfg), Log: log})
 		defer places.Close()
-		opts, err := serverOptions(cfg, eng, sites, log, places, limit)
+		p := new(process) // its listeners alone
+		if p.inherited, err = wire.Inherit(); err != nil {
+			return ExitFailed, errors.Join(err, eng.Close())
+		}
+		if p.certs, err = newCertificates(cfg, log); err != nil { // those that are there
+			return ExitFailed, errors.Join(err, eng.Close())
+		}
+		opts, err := serverOptions(cfg, eng, sites, log, places, limit, p.certs)
 		if err != nil {
 			return ExitFailed, errors.Join(err, eng.Close())
 		}
 		opts.ReadOnly = true
-		srv, ln, err := listen(cfg, opts)
+		srv, err := httpd.New(opts)
 		if err != nil {
 			return ExitFailed, errors.Join(err, eng.Close())
 		}
-		base := baseURL(cfg, ln.Addr().String())
+		listeners, redirects, err := p.openListeners(cfg)
+		if err != nil {
+			return ExitFailed, errors.Join(err, eng.Close())
+		}
+		base := baseURL(cfg, p.bound)
 		srv.SetAddress(base)
+		for _, ln := range redirects {
+			go srv.ServeRedirect(ln) // until Shutdown
+		}
 		signals, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 		defer release()
 		go limit.watch(signals)
@@ -76,7 +91,7 @@ func serveReadOnly(cfg *config.Config, stdout, stderr io.Writer) int {
 			announceDashboard(stdout, srv)
 		}
 		log.Info("listening", "url", base, "data", cfg.DataDir, "sites", len(sites), "read_only", true, "version", version)
-		return showUntil(signals, release, srv, ln, eng, fatal)
+		return showUntil(signals, release, srv, listeners, eng, fatal)
 	}()
 	if err != nil {
 		return fail(stderr, "serve", err)
@@ -85,9 +100,11 @@ func serveReadOnly(cfg *config.Config, stdout, stderr io.Writer) int {
 }
 
 // showUntil serves until a signal, an error of the listener or of the store.
-func showUntil(signals context.Context, release func(), srv *httpd.Server, ln net.Listener, eng *engine.Engine, fatal <-chan error) (code int, err error) {
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
+func showUntil(signals context.Context, release func(), srv *httpd.Server, listeners []net.Listener, eng *engine.Engine, fatal <-chan error) (code int, err error) {
+	served := make(chan error, len(listeners))
+	for _, ln := range listeners {
+		go func() { served <- srv.Serve(ln) }()
+	}
 	select {
 	case err := <-served:
 		return ExitFailed, errors.Join(fmt.Errorf("serve: %w", err), eng.Close())

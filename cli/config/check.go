@@ -45,7 +45,7 @@ func Check(fl Flags, environ []string) (cfg Config, mistakes, warnings []string)
 	used := map[string]bool{}
 	c.variables(reflect.ValueOf(&cfg).Elem(), "CAIRN_", env, used)
 	if fl.Listen != "" {
-		cfg.Listen = fl.Listen
+		cfg.Listen = listOf(fl.Listen)
 	}
 	if fl.DataDir != "" {
 		cfg.DataDir = fl.DataDir

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -291,7 +292,7 @@ func TestDifferences(t *testing.T) {
 	if got, want := next.KeepFixed(&started, &now), []string{"data_dir", "memory"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("a restart is needed by %v, want %v", got, want)
 	}
-	if next.Memory != now.Memory || next.DataDir != now.DataDir || next.Listen != now.Listen {
+	if next.Memory != now.Memory || next.DataDir != now.DataDir || !slices.Equal(next.Listen, now.Listen) {
 		t.Errorf("fixed keys have changed: %+v", next)
 	}
 	if got, want := next.Differences(&now), []string{"ip_rate", "log_level", "site shop", "site blog", "site default"}; !reflect.DeepEqual(got, want) {
