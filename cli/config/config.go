@@ -4,9 +4,9 @@
 //
 // Read config.go first: it has every key. file.go and env.go fill it. keys.go generates
 // the credentials that are left out and keeps them in keys.toml. madesites.go keeps the sites
-// that are made at run time in sites.toml, madekeys.go their keys, and sitejson.go sets their
+// that are made at run time in sites.toml, sitekeys.go their keys, and sitejson.go sets their
 // settings from JSON. sites.go and network.go check everything, and sites.go builds the sites.
-// change.go compares two configurations. check.go finds every mistake of one, and origin.go says
+// backup.go has the settings of backups. change.go compares two configurations. check.go finds every mistake of one, and origin.go says
 // where each value comes from.
 package config
 
