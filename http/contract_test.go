@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"cairn/engine/query"
 	"cairn/http/dialect"
@@ -23,7 +24,7 @@ func TestContractServed(t *testing.T) {
 	reads := nativetest.Full()
 	fake := rest{}
 	s := start(t, func(o *Options) {
-		fake.fakeEngine, o.Dashboard, o.Control, o.Backups = o.Engine.(*fakeEngine), true, oneSite{"shop"}, reads
+		fake.fakeEngine, o.Dashboard, o.Control, o.Keyring, o.Backups = o.Engine.(*fakeEngine), true, oneSite{"shop"}, oneKey{}, reads
 		o.Engine = &struct {
 			*nativetest.Engine
 			rest
@@ -68,6 +69,8 @@ func TestContractServed(t *testing.T) {
 			if body = `{"kind":"filter","name":"a","query":"country=DE"}`; method == "PUT" {
 				body = `{"kind":"filter","name":"a","query":"country=DE","revision":1}`
 			}
+		case strings.HasSuffix(path, "/rotate"):
+			body = `{"grace":"1h"}`
 		case op["requestBody"] != nil:
 			body = `{"name":"a"}`
 		}
@@ -118,3 +121,18 @@ func TestContractServed(t *testing.T) {
 		t.Error("another document is served")
 	}
 }
+
+// oneKey is a keyring with one key, whose id is shop, as nativetest.Target asks.
+type oneKey struct{}
+
+var shopKey = native.SiteKey{ID: "shop", Name: "shop", Kind: "read_key", File: "sites.toml"}
+
+func (oneKey) SiteKeys(string) ([]native.SiteKey, error) { return []native.SiteKey{shopKey}, nil }
+func (oneKey) AddKey(string, native.NewKey) (native.MadeKey, error) {
+	return native.MadeKey{Key: shopKey, Secret: "rk_a"}, nil
+}
+func (oneKey) RotateKey(string, string, time.Duration) (native.MadeKey, error) {
+	return native.MadeKey{Key: shopKey, Secret: "rk_b", Old: &shopKey}, nil
+}
+func (oneKey) RemoveKey(string, string) error { return nil }
+func (oneKey) RenewAdmin() (string, error)    { return "adm_a", nil }
