@@ -84,7 +84,7 @@ func TestFullBucket(t *testing.T) {
 	b, _ := w.start()
 	ingest(t, w.engine, 500)
 	snapshot(t, b)
-	server.BytesMax = 1 // nothing more fits
+	server.Limit(1) // nothing more fits
 	ingest(t, w.engine, 500)
 	if _, err := b.SnapshotNow(t.Context(), false); err == nil {
 		t.Error("a full bucket has taken a snapshot")
@@ -94,7 +94,7 @@ func TestFullBucket(t *testing.T) {
 		return slices.ContainsFunc(b.Troubles(), func(s string) bool { return strings.Contains(s, "the backup fails") })
 	})
 	restored(t, w.bucket, "", time.Time{}, 500)
-	server.BytesMax = 0
+	server.Limit(0)
 	eventually(t, "a snapshot", func() bool { _, err := b.SnapshotNow(t.Context(), false); return err == nil })
 	if len(b.Troubles()) > 0 {
 		t.Errorf("troubles: %q", b.Troubles())

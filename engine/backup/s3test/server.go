@@ -23,12 +23,12 @@ type Server struct {
 	Bucket        string
 	Clock         func() time.Time // nil = time.Now
 	Unconditional bool             // it ignores If-Match and If-None-Match
-	BytesMax      int64            // 0 = it has no end
 	PageMax       int              // names in a page of a list; 0 = 1000
 
 	mu      sync.Mutex
 	objects map[string]object
 	stored  int64
+	most    int64 // bytes; 0 = it has no end
 	puts    int64 // bytes that were sent
 }
 
@@ -105,7 +105,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, key string) {
 		refuse(w, http.StatusPreconditionFailed, "PreconditionFailed")
 		return
 	}
-	if grow := int64(len(body) - len(old.body)); s.BytesMax > 0 && s.stored+grow > s.BytesMax {
+	if grow := int64(len(body) - len(old.body)); s.most > 0 && s.stored+grow > s.most {
 		refuse(w, http.StatusInsufficientStorage, "QuotaExceeded")
 		return
 	}
@@ -168,6 +168,13 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	_ = xml.NewEncoder(w).Encode(l)
+}
+
+// Limit sets how many bytes fit; 0 = it has no end.
+func (s *Server) Limit(bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most = bytes
 }
 
 // Names lists the keys that begin with prefix.
