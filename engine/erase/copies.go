@@ -24,8 +24,8 @@ import (
 // CopiesName is the directory of the copies, beside the snapshots.
 const CopiesName = "deletions"
 
-// copyBytesMax bounds how much of a file is read. A bitmap takes at most a sixteenth of the memory.
-const copyBytesMax = 1 << 30
+// CopyBytesMax bounds how much of a file is read. A bitmap takes at most a sixteenth of the memory.
+const CopyBytesMax = 1 << 30
 
 // copyJSON is a deletion in a file of its own: which rows it took, and of which line of stores. A seq
 // names one row for ever, as long as the store is in the same life, so a snapshot of the same line
@@ -47,36 +47,42 @@ type copyJSON struct {
 
 const copyVersion = 1
 
-// copyName is the name of the file of a deletion. It differs from that of every other deletion of
+// CopyName is the name of the file of a deletion. It differs from that of every other deletion of
 // the line: after a restore numbers are given again, but not at the same time.
-func copyName(site uint32, id uint64, hiddenAt int64) string {
-	return fmt.Sprintf("%d-%d-%d.json", site, id, hiddenAt)
+func CopyName(site uint32, r *Record) string {
+	return fmt.Sprintf("%d-%d-%d.json", site, r.ID, r.HiddenAt)
 }
 
 // WriteCopy writes the copy of a deletion to dir, unless it is there. The file is complete and
 // synced, or not there.
 func WriteCopy(fs vfs.FS, dir string, ids *store.PublicIDs, site uint32, r *Record) error {
-	path := fs.PathJoin(dir, copyName(site, r.ID, r.HiddenAt))
+	path := fs.PathJoin(dir, CopyName(site, r))
 	if _, err := fs.Stat(path); err == nil || r.Seqs == nil {
 		return nil
 	}
-	seqs, err := r.Seqs.ToBytes()
-	if err != nil {
-		return err
-	}
-	c := copyJSON{Version: copyVersion, Line: ids.Line(), Site: site, ID: r.ID, Kind: r.Kind, By: r.By, HiddenAt: r.HiddenAt,
-		UpTo: r.UpTo, Rows: r.Rows, Lives: ids.Lives(site, r.UpTo), Seqs: seqs}
-	if c.Sum, err = c.sum(); err != nil {
-		return err
-	}
-	text, err := json.Marshal(c)
+	text, err := CopyText(ids, site, r)
 	if err != nil {
 		return err
 	}
 	if err := store.MakeDir(fs, dir); err != nil {
 		return err
 	}
-	return store.WriteFile(fs, path, append(text, '\n'))
+	return store.WriteFile(fs, path, text)
+}
+
+// CopyText returns the copy of a deletion that has its Seqs.
+func CopyText(ids *store.PublicIDs, site uint32, r *Record) ([]byte, error) {
+	seqs, err := r.Seqs.ToBytes()
+	if err != nil {
+		return nil, err
+	}
+	c := copyJSON{Version: copyVersion, Line: ids.Line(), Site: site, ID: r.ID, Kind: r.Kind, By: r.By, HiddenAt: r.HiddenAt,
+		UpTo: r.UpTo, Rows: r.Rows, Lives: ids.Lives(site, r.UpTo), Seqs: seqs}
+	if c.Sum, err = c.sum(); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(c)
+	return append(text, '\n'), err
 }
 
 func (c copyJSON) sum() (string, error) {
@@ -93,7 +99,7 @@ func readCopy(fs vfs.FS, path string) (*copyJSON, *roaring64.Bitmap, error) {
 		return nil, nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, copyBytesMax))
+	text, err := io.ReadAll(io.LimitReader(f, CopyBytesMax))
 	if err != nil {
 		return nil, nil, err
 	}
