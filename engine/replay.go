@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"cairn/engine/event"
@@ -72,22 +73,23 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 		return store.DamagedFile(fmt.Sprintf("the ids of site %d", s.ID), fmt.Errorf("they cover %d events, but the runs have %d", upTo, last))
 	}
 	var rest table.Overflow
-	var one [1][]byte               // the current record
-	groups := make(map[uint64]bool) // first seqs of groups; the log may be cut there
-	if err := wal.Notes(e.db, s.ID, 0, 1<<64-1, func(first uint64, _ []byte) error {
-		groups[first] = true
-		return nil
-	}); err != nil {
-		return err
+	var one [1][]byte // the current record
+	if err := wal.Notes(e.db, s.ID, 0, 1<<64-1, func(uint64, []byte) error { return nil }); err != nil {
+		return err // a damaged one is found now, not when the rows are sealed
 	}
 	err = wal.Replay(e.db, s.ID, func(n uint64, record []byte) error {
 		if n != last+1 {
 			return store.Missing(s.ID, last+1, n-1)
 		}
-		if open := s.MemPart(); open != nil && groups[n] && (open.Rows() >= e.opts.SealRows || open.Bytes() >= e.memory.SealBytes) {
-			s.Publish(last)
-			if part := s.Detach(); !e.opts.ReadOnly {
-				e.sealer.add(s, part)
+		if open := s.MemPart(); open != nil && (open.Rows() >= e.opts.SealRows || open.Bytes() >= e.memory.SealBytes || e.replayedMuch()) {
+			starts, err := wal.HasNote(e.db, s.ID, n) // the log may be cut there
+			if err != nil {
+				return err
+			}
+			if starts {
+				if err := e.detachReplayed(seq, s, last); err != nil {
+					return err
+				}
 			}
 		}
 		one[0] = record
@@ -121,6 +123,47 @@ func (e *Engine) replaySite(seq *sequencer, s *siteState) error {
 	}
 	if s.MemPart() != nil {
 		s.Publish(last)
+	}
+	return nil
+}
+
+// replayedMuch reports whether a replay has taken in as many rows as memory should have. The log is
+// that long if a backup has appended to it; see engine/backup.
+func (e *Engine) replayedMuch() bool {
+	return !e.opts.ReadOnly && !e.sealer.tried && (e.hot.Load() >= int64(e.opts.HotEvents) || e.hotBytes.Load() >= e.memory.RowsLeast)
+}
+
+// detachReplayed hands the rows of a site up to a seq to the sealer. When these are too many, they and
+// all that wait are sealed at once, since the sealer is not started yet. If that is not possible they
+// stay in memory.
+func (e *Engine) detachReplayed(seq *sequencer, s *siteState, last uint64) error {
+	s.Publish(last)
+	much := e.replayedMuch()
+	if part := s.Detach(); !e.opts.ReadOnly {
+		e.sealer.add(s, part)
+	}
+	if !much {
+		return nil
+	}
+	for _, other := range e.allSites() { // whose rows are all replayed
+		if other.MemPart() != nil {
+			e.sealer.add(other, other.Detach())
+		}
+	}
+	if err := seq.ids.ReplayedAll(e.db); err != nil { // rows leave the log only after the ids (I8)
+		return err
+	}
+	for e.sealer.waiting() {
+		batch := e.sealer.next()
+		err := e.sealer.seal(batch)
+		if errors.Is(err, errNotWritten) {
+			e.sealer.tried = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		e.sealer.finished(batch)
 	}
 	return nil
 }

@@ -45,6 +45,7 @@ type sealer struct {
 	running  context.Context
 	end      context.CancelFunc // stop calls it
 	blocked  error              // why the oldest parts cannot be written now; they are tried again
+	tried    bool               // a start could not seal; used before the goroutine is started
 	stopped  bool
 	done     sync.WaitGroup
 	run      uint64 // next run id; under mu
@@ -227,6 +228,13 @@ func (s *sealer) next() []sealWork {
 		n++
 	}
 	return s.work[:n:n]
+}
+
+// waiting reports whether parts wait to be sealed.
+func (s *sealer) waiting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.work) > 0
 }
 
 // add queues a detached part of the site. The publisher and replay call it.

@@ -4,6 +4,7 @@ package wal
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -173,6 +174,18 @@ func Block(key, value []byte, fn func(seq uint64, record []byte) error) error {
 		next++
 		return err
 	})
+}
+
+// HasNote reports whether a group of a site starts at first.
+func HasNote(r pebble.Reader, site uint32, first uint64) (bool, error) {
+	_, closer, err := r.Get(key(PrefixNote, site, first))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read log: %w", err)
+	}
+	return true, closer.Close()
 }
 
 // Notes calls fn with the notes of a site's groups that start in [from, to), in order.

@@ -271,6 +271,9 @@ func (t *IDs) Replayed(db *pebble.DB) error {
 	return t.write(db, pebble.Sync)
 }
 
+// ReplayedAll writes and syncs all that a replay has taken in so far.
+func (t *IDs) ReplayedAll(db *pebble.DB) error { return t.write(db, pebble.Sync) }
+
 // Spill writes what has changed to a database that only this table uses, and reads entries
 // from there from then on. It does not sync.
 func (t *IDs) Spill(db *pebble.DB) error {
