@@ -96,6 +96,7 @@ func (p *publisher) commit(g *group) {
 	p.e.asked.Add(-g.asked.most())
 	if err == nil {
 		p.publish(g)
+		p.e.shipping.published(g, p.e.opts.SealRows)
 		p.e.stats.commits.Add(1)
 		p.e.stats.accepted.Add(uint64(g.events))
 		p.e.stats.group.Observe(int64(g.events))

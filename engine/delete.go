@@ -109,19 +109,21 @@ func Restore(fs vfs.FS, snapshotDir, dataDir, copies string) (applied erase.Appl
 	return applied, err
 }
 
-// copyDeletion copies a deletion beside the snapshots, unless it is there. The deletion holds
+// copyDeletion copies a deletion beside the snapshots, unless it is there, and lets it be copied into the
+// bucket of the backup. The deletion holds
 // without it; the end of its purge and the next start try again. It returns false when there
 // should be a copy and is none.
 func (e *Engine) copyDeletion(site uint32, r *erase.Record) bool {
+	inBucket := e.shipping.deleted(site, r)
 	copies := e.tuning.Load().DeletionCopies
 	if copies == "" || e.opts.ReadOnly {
-		return true
+		return inBucket
 	}
 	if err := erase.WriteCopy(e.opts.FS, copies, e.public, site, r); err != nil {
 		e.log.Error("a deletion could not be copied beside the snapshots; a restore of an older snapshot would show its events again. The next start tries again", "deletion", r.ID, "error", err)
 		return false
 	}
-	return true
+	return inBucket
 }
 
 // matching finds the rows that a deletion takes.

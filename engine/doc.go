@@ -46,6 +46,7 @@
 //	               a name; rewrite.go and rewrite_totals.go make blanks of the rows in runs
 //	retention.go   deletes what the sites no longer keep; retentionplan.go says so before
 //	backups.go     what a backup needs of the running store
+//	shipping.go    what a backup ships of the log
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage
 //	               that is found while the store is open
@@ -131,7 +132,7 @@
 //	Engine.pool.dividing: how filters, links, rows and pages share memory
 //	store.Tables.mu: open tables
 //	index.Cache.mu, read.resultCache.mu, the caches of identity, damage.mu, counters.mu,
-//	  broadcast.mu, spill.mu: each is held for a few lines that take no other lock
+//	  broadcast.mu, spill.mu, shipping.mu: each is held for a few lines that take no other lock
 //
 // The sequencer's state (the table of ids, dedup, cardinality) and the publisher's have no
 // lock: each belongs to one goroutine. Only sealer.install may be held while the disk is

@@ -85,6 +85,7 @@ type Engine struct {
 
 	tuning   atomic.Pointer[Tuning] // never nil
 	retainer *retainer
+	shipping shipping
 	openedAt time.Duration // by Options.Elapsed
 
 	deleting       sync.Mutex // held while a deletion is made, or its state changes

@@ -32,6 +32,7 @@ type group struct {
 // beat is a heartbeat that the batch holds.
 type beat struct {
 	site  *siteState
+	visit uint64
 	begun int64 // event time of the earliest event of its visit
 }
 

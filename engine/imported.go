@@ -120,6 +120,6 @@ func (g *group) setHeartbeats(site *siteState, visit uint64, begun int64, stored
 	if err := g.batch.Set(identity.HeartbeatsKey(site.ID, visit), stored, nil); err != nil {
 		return fmt.Errorf("write heartbeats: %w", err)
 	}
-	g.beats = append(g.beats, beat{site, begun})
+	g.beats = append(g.beats, beat{site, visit, begun})
 	return nil
 }

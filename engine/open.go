@@ -42,6 +42,7 @@ func Open(opts Options) (*Engine, error) {
 		wake:        make(chan struct{}, 1),
 		stopTick:    make(chan struct{}),
 		failed:      make(chan struct{}),
+		shipping:    shipping{due: make(chan struct{}, 1)},
 	}
 	e.Tune(Tuning{Purge: opts.Purge, DeletionCopies: opts.DeletionCopies})
 	e.cache = index.NewCache(0)

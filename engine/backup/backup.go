@@ -154,7 +154,7 @@ func (b *Backup) open(ctx context.Context) error {
 	if b.lease == nil {
 		b.lease = newLease(bucket, b.store.Incarnation(), b.Host, b.now)
 	}
-	if b.NewShipper != nil && b.LogEvery > 0 && b.shipper == nil {
+	if b.NewShipper != nil && b.shipper == nil {
 		shipper := b.NewShipper(v)
 		b.mu.Lock()
 		b.state.shipper = shipper
@@ -233,6 +233,10 @@ func (b *Backup) session(ctx context.Context) error {
 		if len(b.waiting) > 0 || !b.now().Before(due) {
 			if newest, err = b.backUp(ctx); err != nil {
 				return err
+			}
+			select { // whoever still needs a snapshot asks again
+			case <-urgent:
+			default:
 			}
 			due = b.now().Add(b.Every)
 		}
@@ -354,11 +358,20 @@ func (b *Backup) keepLease(ctx context.Context, stop context.CancelCauseFunc) {
 
 // ship ships the log until the context ends.
 func (b *Backup) ship(ctx context.Context, urgent chan<- struct{}) {
-	wait := b.LogEvery
+	every := b.LogEvery
+	if every == 0 {
+		every = time.Minute // copies of deletions alone
+	}
+	var due <-chan struct{}
+	if s, ok := b.shipper.(interface{ Due() <-chan struct{} }); ok {
+		due = s.Due()
+	}
+	wait := every
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-due:
 		case <-time.After(wait):
 		}
 		b.shipping.Lock()
@@ -366,7 +379,7 @@ func (b *Backup) ship(ctx context.Context, urgent chan<- struct{}) {
 		b.shipping.Unlock()
 		switch {
 		case err == nil:
-			wait = b.LogEvery
+			wait = every
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, ErrGap):
@@ -374,7 +387,7 @@ func (b *Backup) ship(ctx context.Context, urgent chan<- struct{}) {
 			case urgent <- struct{}{}:
 			default:
 			}
-			wait = b.LogEvery
+			wait = every
 		default:
 			wait = min(max(2*wait, retryFirst), retryMost)
 		}

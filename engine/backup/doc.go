@@ -10,6 +10,8 @@
 //	lease.json      which server backs up
 //	snap/TIME.json  the manifest of a snapshot: its files, and of which objects each consists
 //	obj/HASH        content, named by its SHA-256, or by an HMAC of that if there is a key
+//	log/CHAIN/…     the log between the snapshots, see chain.go and logobject.go
+//	deletions/…     which events each deletion took, as engine/erase writes copies
 //	orphans.json    since when objects are named by no manifest
 //	verified.json   when objects were read back
 //
@@ -29,4 +31,13 @@
 //	vault.go     encryption
 //	restore.go   a data directory made from a bucket
 //	verify.go    objects read back, and restores to scratch
+//
+// and of the log:
+//
+//	logobject.go  the bytes of an object
+//	chain.go      names, and where a store is in its chain of objects
+//	ship.go       sends what is new; shipped.go says how far that is
+//	logview.go    reads from the store what an object has
+//	replay.go     puts the log into a restored store; taking.go one object of it
+//	minutes.go    which moments can be restored; what goes; copies of deletions
 package backup

@@ -14,6 +14,7 @@
 //	0x46 | SHA-256                 sessions of browsers (engine/records)
 //	0x47 | site u32 | SHA-256      last uses of keys (engine/records)
 //	0x48 | site u32 | name         notes about a site (engine/records)
+//	0x4a | (site u32)              how far the log is in a bucket (engine/backup)
 
 package store
 
@@ -31,6 +32,7 @@ const (
 	PrefixBrowsers   = 0x46
 	PrefixKeyUses    = 0x47
 	PrefixNotes      = 0x48
+	PrefixShipped    = 0x4a
 )
 
 // Key is the key of one of the store's own records.
