@@ -78,8 +78,15 @@ func (b *backups) begin() error {
 	}
 	cfg, eng := b.process.config(), b.process.engine
 	host, _ := os.Hostname()
+	settings := b.table.Settings()
+	log, err := eng.LogSource()
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
 	run, err := backup.New(backup.Options{
-		Settings: b.table.Settings(), Bucket: bucket, Store: eng, Scratch: filepath.Join(cfg.DataDir, backupScratch), Host: host, Log: b.log,
+		Settings: settings, Bucket: bucket, Store: eng, Scratch: filepath.Join(cfg.DataDir, backupScratch), Host: host, Log: b.log,
+		NewShipper: func(v *backup.Vault) backup.Shipper { return backup.NewShipper(v, log, settings.LogEvery == 0, b.log) },
+		Replay:     backup.ReplayLog, Deletions: backup.CopiesOf,
 		Recount: recounter(int64(cfg.Memory) / recountShare), Room: roomBeyond(cfg),
 	})
 	if err != nil {

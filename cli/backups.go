@@ -117,6 +117,9 @@ func openBackup(ctx context.Context, cfg *config.Config, from string) (*backup.V
 	return backup.OpenVault(ctx, bucket, cfg.Backup.Settings().Passphrase, false)
 }
 
+// listLayout is how a list writes times; "cairn restore" reads it.
+const listLayout = "2006-01-02T15:04:05.000Z"
+
 func listBackups(cfg *config.Config, from string, stdout io.Writer) error {
 	ctx := context.Background()
 	v, err := openBackup(ctx, cfg, from)
@@ -132,16 +135,27 @@ func listBackups(cfg *config.Config, from string, stdout io.Writer) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TIME\tEVENTS\tSIZE\tSTORE")
+	fmt.Fprintln(w, "TIME\tEVENTS\tSIZE\tSTORE\tAND EVERY MOMENT UP TO")
 	var damaged []error
+	var all []*backup.Manifest
 	for _, name := range names {
 		m, err := backup.ReadManifest(ctx, v, name)
 		if err != nil {
 			damaged = append(damaged, err)
 			continue
 		}
-		s := m.Describe()
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Time.Format("2006-01-02T15:04:05.000Z"), humanize.Comma(int64(s.Events)), humanize.IBytesN(uint64(s.Bytes), 3), s.Incarnation)
+		all = append(all, m)
+	}
+	spans, err := backup.Spans(ctx, v, all)
+	if err != nil {
+		return err
+	}
+	for i, m := range all {
+		s, upTo := m.Describe(), "-"
+		if spans[i].To.After(spans[i].From) {
+			upTo = spans[i].To.Format(listLayout)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Time.Format(listLayout), humanize.Comma(int64(s.Events)), humanize.IBytesN(uint64(s.Bytes), 3), s.Incarnation, upTo)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -244,7 +258,7 @@ func restoreBucket(cf config.Flags, place string, at time.Time, to string, stdou
 		return err
 	}
 	progress, clear := bytesProgress(stderr)
-	r, err := backup.Restore(ctx, v, backup.RestoreOptions{Dir: to, At: at, Room: roomBeyond(&cfg), Progress: progress})
+	r, err := backup.Restore(ctx, v, backup.RestoreOptions{Dir: to, At: at, Replay: backup.ReplayLog, Deletions: backup.CopiesOf, Room: roomBeyond(&cfg), Progress: progress})
 	clear()
 	if err != nil {
 		return err
