@@ -366,17 +366,18 @@ func (b *Backup) ship(ctx context.Context, urgent chan<- struct{}) {
 	if s, ok := b.shipper.(interface{ Due() <-chan struct{} }); ok {
 		due = s.Due()
 	}
-	wait := every
+	wait, soon := every, due
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-due:
+		case <-soon:
 		case <-time.After(wait):
 		}
 		b.shipping.Lock()
 		err := b.shipper.Ship(ctx)
 		b.shipping.Unlock()
+		soon = due
 		switch {
 		case err == nil:
 			wait = every
@@ -389,7 +390,7 @@ func (b *Backup) ship(ctx context.Context, urgent chan<- struct{}) {
 			}
 			wait = every
 		default:
-			wait = min(max(2*wait, retryFirst), retryMost)
+			wait, soon = min(max(2*wait, retryFirst), retryMost), nil // however much is due, a bucket that fails is not asked all the time
 		}
 		if b.shipped(err); err != nil {
 			b.Log.Warn("the log could not be shipped to the backup", "to", b.vault.String(), "error", err)
