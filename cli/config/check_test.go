@@ -99,7 +99,7 @@ func TestShow(t *testing.T) {
 	}
 	for key, want := range map[string][2]string{
 		"memory": {`"512MiB"`, file + ":1"}, "ip_conns": {"7", "CAIRN_IP_CONNS"}, "data_dir": {`"` + fl.DataDir + `"`, "-data"},
-		"listen": {`"127.0.0.1:8080"`, "default"}, "secret_key": {`"********"`, file + ":5"}, "currency": {`"EUR"`, "CAIRN_SITE_SHOP_CURRENCY"},
+		"listen": {`["127.0.0.1:8080"]`, "default"}, "secret_key": {`"********"`, file + ":5"}, "currency": {`"EUR"`, "CAIRN_SITE_SHOP_CURRENCY"},
 		"pattern": {`"x"`, file + ":9"}, "tracking_token": {`"********"`, file + ":11"}, "read_key": {`""`, "generated, in keys.toml"}, "admin_token": {`"********"`, file + ":2"},
 	} {
 		value, from, _ := strings.Cut(lines[key], "#")
