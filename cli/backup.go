@@ -105,16 +105,27 @@ func (b *backups) begin() error {
 // recountShare is the share of the memory that a recount of a restored copy may take.
 const recountShare = 8
 
-// recounter returns what recounts a restored data directory.
+// placeFormat is how the place of a recount is kept.
+const placeFormat = "site %d, event %d"
+
+// recounter returns what recounts a restored data directory from a place on, for a time, and says
+// where to go on.
 func recounter(memory int64) func(ctx context.Context, dir, from string, most time.Duration) (string, []string, error) {
-	return func(ctx context.Context, dir, _ string, most time.Duration) (string, []string, error) {
+	return func(ctx context.Context, dir, from string, most time.Duration) (next string, problems []string, err error) {
 		bounded, cancel := context.WithTimeout(ctx, most)
 		defer cancel()
-		report, err := check.With(bounded, check.Options{Dir: dir, Memory: memory})
+		var at check.Place
+		if _, err := fmt.Sscanf(from, placeFormat, &at.Site, &at.Seq); err != nil {
+			at = check.Place{} // it begins anew
+		}
+		report, err := check.With(bounded, check.Options{Dir: dir, Memory: memory, From: at})
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			err = nil // it has no time for the rest
 		}
-		return "", report.Problems, err
+		if report.Next != (check.Place{}) {
+			next = fmt.Sprintf(placeFormat, report.Next.Site, report.Next.Seq)
+		}
+		return next, report.Problems, err
 	}
 }
 
