@@ -340,15 +340,25 @@ func readKeysFile(path string) (f keysFile, err error) {
 		return f, fmt.Errorf("read the keys in %s: %w. Nothing was changed, and no event is lost. Copy the file from the newest snapshot or from a backup, or mend it and run \"cairn keys -accept\"", path, err)
 	}
 	f.exists = f.AdminToken != "" || len(f.Sites) > 0
-	body, sum, found := strings.Cut(string(text), keysSum)
+	found, right := checksum(string(text))
 	if !found {
 		return f, nil
 	}
-	if sum != sumOf(body)+"\n" {
+	if !right {
 		return f, &KeysError{path, "is not what cairn wrote: it was edited, or it is damaged"}
 	}
 	f.signed = true
 	return f, nil
+}
+
+// checksum says whether a text has a checksum, and whether it is the right one. What stands before
+// the last line may look like one: names of keys and goals are free text.
+func checksum(text string) (found, right bool) {
+	at := strings.LastIndex(text, keysSum)
+	if at < 0 {
+		return false, false
+	}
+	return true, text[at:] == keysSum+sumOf(text[:at])+"\n"
 }
 
 // sumOf is the SHA-256 of a text in hex digits.

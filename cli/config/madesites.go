@@ -79,8 +79,7 @@ func ReadSites(path string) (made MadeSites, err error) {
 		return made, fmt.Errorf("%s: %w", path, err)
 	}
 	made.found = true
-	body, sum, found := strings.Cut(string(text), keysSum)
-	if !found || sum != sumOf(body)+"\n" {
+	if _, right := checksum(string(text)); !right {
 		return made, &SitesError{path, "is not what cairn wrote: it was edited, or it is damaged"}
 	}
 	return made, nil

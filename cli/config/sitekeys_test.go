@@ -349,3 +349,13 @@ func FuzzSites(f *testing.F) {
 		}
 	})
 }
+
+// The checksum is the last line, whatever stands before it: names of keys are free text.
+func TestKeyNamedLikeTheChecksum(t *testing.T) {
+	k := newKeyed(t, "")
+	cfg := k.load()
+	change := k.write(cfg.AddKey("default", NewKey{Name: "# sha256 of what", Kind: "read_key"}, k.now))
+	if again := k.load(); k.opens(again, change.Secret) == "" {
+		t.Error("the key is gone after a restart")
+	}
+}
