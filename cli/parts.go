@@ -67,6 +67,7 @@ func (p *process) newParts(opts *engine.Options) error {
 	opts.Enrich = enrich.New(enrich.Options{Geo: places.Locator})
 	p.keyUses = newKeyUses(p.log)
 	admin := newAdminPart(p.config(), opts, p.log)
+	p.admin = admin.Log
 	p.closers = append(p.closers, salts.Close, places.Close, p.certs.Close, admin.Close)
 	p.parts = append(p.parts,
 		admin,

@@ -23,6 +23,7 @@ import (
 	"cairn/engine/query"
 	"cairn/engine/store"
 	httpd "cairn/http"
+	"cairn/http/adminlog"
 	"cairn/http/wire"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -61,7 +62,8 @@ type process struct {
 	sites    atomic.Pointer[[]*httpd.Site]
 	known    atomic.Pointer[[]*engine.Site] // the same, as the store knows them
 
-	keyUses *keyUses // one of parts
+	keyUses *keyUses      // one of parts
+	admin   *adminlog.Log // of one of parts
 	parts   []part
 	closers []func() // of parts, called in the opposite order when the store is closed
 

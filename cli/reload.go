@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"cairn/cli/config"
 	"cairn/engine"
+	"cairn/http/adminlog"
 	"cairn/http/dialect"
 	"cairn/http/native"
 )
@@ -30,6 +32,7 @@ func (p *process) watchHangup(ctx context.Context) {
 		case <-p.hangup:
 		}
 		done, err := p.Reload()
+		p.admin.Add(adminlog.Entry{Action: adminlog.Reload, By: adminlog.BySignal, Failed: err != nil})
 		if err != nil {
 			p.log.Error("the configuration was not reloaded; the one before stays in force", "error", err)
 			continue
@@ -66,23 +69,9 @@ func (p *process) reconfigure(edit func(*config.Config, *config.MadeSites) error
 		return nil, done, &dialect.StatusError{Failure: dialect.Busy, Msg: "the server is stopping"}
 	}
 	before := p.config()
-	next, warnings, err := p.readAgain(edit)
+	next, filled, apply, err := p.ready(edit, &done)
 	if err != nil {
-		return nil, done, refused(err)
-	}
-	done.Notes = warnings
-	done.Restart = next.KeepFixed(p.started, before)
-	for _, key := range done.Restart {
-		done.Notes = append(done.Notes, key+" has changed; that needs a restart")
-	}
-	filled, err := p.fillAgain(next)
-	if err != nil {
-		return nil, done, refused(err)
-	}
-	done.Notes = append(done.Notes, filled.Warnings...)
-	apply, err := p.prepare(next)
-	if err != nil {
-		return nil, done, refused(err)
+		return nil, native.Change{}, p.explain(err, edit)
 	}
 	err = filled.Write()
 	if err == nil && edit != nil {
@@ -95,6 +84,67 @@ func (p *process) reconfigure(edit func(*config.Config, *config.MadeSites) error
 	done.Changed = next.Differences(before)
 	done.Notes = append(done.Notes, p.siteNotes(before, next)...)
 	return next, done, nil
+}
+
+// ready reads, checks and makes ready what reconfigure puts into force. done gets what the operator
+// should know. Nothing has changed but, for an edit, that there is a sites.toml.
+func (p *process) ready(edit func(*config.Config, *config.MadeSites) error, done *native.Change) (next *config.Config, filled *config.Filled, apply func(), err error) {
+	next, warnings, err := p.readAgain(edit)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	done.Notes = warnings
+	done.Restart = next.KeepFixed(p.started, p.config())
+	for _, key := range done.Restart {
+		done.Notes = append(done.Notes, key+" has changed; that needs a restart")
+	}
+	if filled, err = p.fillAgain(next); err != nil {
+		return nil, nil, nil, err
+	}
+	done.Notes = append(done.Notes, filled.Warnings...)
+	apply, err = p.prepare(next)
+	return next, filled, apply, err
+}
+
+// explain is what the client reads when ready has refused an edit, nil for a reload. A mistake of the
+// configuration stops an edit, too: the answer then says that it is not the edit's.
+func (p *process) explain(err error, edit func(*config.Config, *config.MadeSites) error) error {
+	if status := (*dialect.StatusError)(nil); errors.As(err, &status) {
+		return err
+	}
+	if edit != nil {
+		if _, _, _, other := p.ready(nil, new(native.Change)); other == nil {
+			return refused(err)
+		} else if status := (*dialect.StatusError)(nil); errors.As(other, &status) {
+			return other
+		} else {
+			err = other
+		}
+	}
+	text := unwrapped(err).Error()
+	flags := p.flags
+	flags.DataDir = p.config().DataDir
+	if _, mistakes, _ := config.Check(flags, os.Environ()); len(mistakes) > 0 {
+		if more := len(mistakes) - mistakesShown; more > 0 {
+			mistakes = append(mistakes[:mistakesShown], fmt.Sprintf("and %d more, which \"cairn config check\" prints", more))
+		}
+		text = strings.Join(mistakes, "\n")
+	}
+	if edit == nil {
+		return &dialect.StatusError{Failure: dialect.BadRequest, Msg: text}
+	}
+	return &dialect.StatusError{Failure: dialect.Conflict, Msg: "nothing was changed, because " + p.config().File() + " has a mistake elsewhere; mend it, then try again: " + text}
+}
+
+// mistakesShown is how many mistakes of a configuration an answer has.
+const mistakesShown = 10
+
+// unwrapped is an error without the advice to start again, which is for a server that does not run.
+func unwrapped(err error) error {
+	if inner := (*config.RefusedError)(nil); errors.As(err, &inner) {
+		return inner.Err
+	}
+	return err
 }
 
 // readAgain reads and checks the configuration, but for the sites.
@@ -258,7 +308,7 @@ func refused(err error) error {
 	if status := (*dialect.StatusError)(nil); errors.As(err, &status) {
 		return err
 	}
-	status := &dialect.StatusError{Failure: dialect.BadRequest, Msg: err.Error()}
+	status := &dialect.StatusError{Failure: dialect.BadRequest, Msg: unwrapped(err).Error()}
 	if setting := (*config.SettingError)(nil); errors.As(err, &setting) {
 		status.Field = setting.Key
 	}

@@ -102,11 +102,18 @@ func askServer(f *flags, name string, least, most int, args []string, stdout, st
 }
 
 // reachWith is reach for flags. It takes the admin's token alone from keys.toml: the configuration may
-// have a site that the server does not know yet.
+// have a site that the server does not know yet. A configuration with a mistake will do if it leads
+// to a running server, which then says what the mistake stops.
 func reachWith(cf config.Flags, url string) (*server, error) {
 	cfg, _, err := config.Load(cf, os.Environ())
 	if err != nil {
-		return nil, err
+		cfg, _, _ = config.Check(cf, os.Environ())
+		if cf.DataDir != "" {
+			cfg.DataDir = cf.DataDir
+		}
+		if !served(&cfg) {
+			return nil, fmt.Errorf("%w\nThe server was not asked, and nothing has changed: mend the configuration first", err)
+		}
 	}
 	if cfg.AdminToken == "" {
 		path := filepath.Join(cfg.DataDir, config.KeysName)

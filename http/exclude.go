@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 
 	"cairn/engine/event"
@@ -47,7 +48,11 @@ func NewExclusions(ips, agents []string) (Exclusions, error) {
 		}
 		ex.nets = append(ex.nets, net)
 	}
+	size := 0 // of all patterns
 	for _, text := range agents {
+		if size += patternSize(text); size > patternsMax {
+			return ex, fmt.Errorf("exclude_agents: %.40q: the patterns together are too large; use fewer or shorter ones, and smaller numbers of repetitions", text)
+		}
 		expression, isPattern, err := agentPattern(text)
 		switch {
 		case err != nil:
@@ -85,25 +90,55 @@ func parseNet(s string) (netip.Prefix, error) {
 	return p.Masked(), err
 }
 
-// agentPattern takes /x/ and /x/i apart.
-func agentPattern(text string) (expression *regexp.Regexp, ok bool, err error) {
+// patternText is the regular expression of /x/ and /x/i.
+func patternText(text string) (expression string, ok bool) {
 	body, ok := strings.CutPrefix(text, "/")
 	if !ok {
-		return nil, false, nil
+		return "", false
 	}
 	end := strings.LastIndexByte(body, '/')
 	if end < 1 {
-		return nil, false, nil
+		return "", false
 	}
 	switch body[end+1:] {
 	case "":
-		expression, err = regexp.Compile(body[:end])
+		return body[:end], true
 	case "i":
-		expression, err = regexp.Compile("(?i:" + body[:end] + ")")
-	default:
-		return nil, false, nil
+		return "(?i:" + body[:end] + ")", true
 	}
-	return expression, true, err
+	return "", false
+}
+
+// agentPattern compiles /x/ and /x/i.
+func agentPattern(text string) (expression *regexp.Regexp, ok bool, err error) {
+	if text, ok = patternText(text); ok {
+		expression, err = regexp.Compile(text)
+	}
+	return expression, ok, err
+}
+
+// patternsMax bounds the patterns of a site, in instructions of their programs: each agent is matched
+// with all of them, and 20,000 instructions take some 3 MB.
+const patternsMax = 20_000
+
+// patternSize is the size of a pattern, 0 if it is none.
+func patternSize(text string) int {
+	expression, ok := patternText(text)
+	if !ok {
+		return 0
+	}
+	if len(expression) > patternsMax {
+		return len(expression)
+	}
+	tree, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil {
+		return 0 // agentPattern says what is wrong
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return 0
+	}
+	return len(program.Inst)
 }
 
 // agentBytesMax bounds how much of a User-Agent patterns look at.

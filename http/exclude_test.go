@@ -142,3 +142,24 @@ func FuzzExclusions(f *testing.F) {
 		}
 	})
 }
+
+// Patterns are bounded together: each agent is matched with all of them, and a short text can mean a
+// large program.
+func TestExclusionsAreBounded(t *testing.T) {
+	t.Parallel()
+	many := make([]string, 2000)
+	for i := range many {
+		many[i] = "/(a|b)*c{1,900}/"
+	}
+	for name, agents := range map[string][]string{"many": many, "one": {"/" + strings.Repeat("x", patternsMax+1) + "/"}} {
+		if _, err := NewExclusions(nil, agents); err == nil || !strings.Contains(err.Error(), "exclude_agents") || len(err.Error()) > 300 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for i := range many {
+		many[i] = "/kiosk[0-9]/i"
+	}
+	if _, err := NewExclusions(nil, many[:500]); err != nil {
+		t.Errorf("500 usual patterns: %v", err)
+	}
+}

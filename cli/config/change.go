@@ -8,7 +8,8 @@ import (
 // This file compares two configurations of one process.
 
 // fixed are the keys that need a restart: memory, files and listeners are laid out by them.
-var fixed = []string{"listen", "data_dir", "memory", "reserve", "dedup_hours", "tls_cert", "tls_key", "acme_hosts", "debug_listen", "log_format"}
+// Certificates do not: a listener takes those that are there when a client connects.
+var fixed = []string{"listen", "listen_http", "data_dir", "memory", "reserve", "dedup_hours", "debug_listen", "log_format"}
 
 // KeepFixed gives c the values of now for the keys that need a restart, and returns those of them that
 // differ from started, the configuration with which the process was started.

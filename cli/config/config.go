@@ -261,15 +261,33 @@ func Change(fl Flags, environ []string, change func(*Config, *MadeSites) error) 
 // Refused is the error of a configuration that the server does not start with. It says what to
 // do next.
 func (c *Config) Refused(err error) error {
-	what, end := "the flags and variables CAIRN_… that configure cairn", ". "
+	what := "the flags and variables CAIRN_… that configure cairn"
 	if c.file != "" {
 		what = c.file
 	}
-	if strings.Contains(err.Error(), "\n") {
+	for i := range c.Sites {
+		if s := &c.Sites[i]; s.made && c.made.Site(s.Name) != nil && strings.HasPrefix(err.Error(), fmt.Sprintf("site %q", s.Name)) {
+			what = filepath.Join(c.DataDir, SitesName) + ", accept it with \"cairn keys -accept\","
+		}
+	}
+	return &RefusedError{err, what}
+}
+
+// RefusedError is the error of Refused.
+type RefusedError struct {
+	Err  error  // what is wrong
+	Mend string // where to mend it
+}
+
+func (e *RefusedError) Error() string {
+	end := ". "
+	if strings.Contains(e.Err.Error(), "\n") {
 		end = "\n"
 	}
-	return fmt.Errorf("%w%sNothing was changed, and no event is lost. Mend %s and start again", err, end, what)
+	return fmt.Sprintf("%v%sNothing was changed, and no event is lost. Mend %s and start again", e.Err, end, e.Mend)
 }
+
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 // warnReadable adds a warning if every user of the machine can read a file of secrets.
 func warnReadable(warnings []string, file string) []string {

@@ -134,10 +134,9 @@ func BuildSites(sites []Site) ([]*httpd.Site, error) {
 
 func (s *Site) build() (*httpd.Site, error) {
 	loc, err := time.LoadLocation(s.Timezone)
-	if err != nil {
-		return nil, fmt.Errorf("timezone: %w", err)
-	}
 	switch {
+	case err != nil, s.Timezone == "", s.Timezone == "Local": // Local is another zone on another machine
+		return nil, fmt.Errorf("timezone = %q: must be the name of a time zone such as Europe/Rome, America/New_York or UTC", s.Timezone)
 	case !slices.Contains([]string{"truncate", "drop", "keep"}, s.IP):
 		return nil, fmt.Errorf("ip = %q: must be truncate, drop or keep", s.IP)
 	case s.Currency != "" && !currencyCode.MatchString(s.Currency):

@@ -89,7 +89,7 @@ func TestSitesAtRunTime(t *testing.T) {
 	}
 	do(cli.ExitFailed, "only site", "site remove", "default")
 	do(cli.ExitFailed, `did you mean "timezone"`, "site add", "shop", "timezon=UTC")
-	do(cli.ExitFailed, "unknown time zone", "site add", "shop", "timezone=Nowhere")
+	do(cli.ExitFailed, `timezone = "Nowhere": must be the name of a time zone`, "site add", "shop", "timezone=Nowhere")
 	if _, err := os.Stat(filepath.Join(s.options.Dir, config.SitesName)); err == nil {
 		if made, err := config.ReadSites(filepath.Join(s.options.Dir, config.SitesName)); err != nil || len(made.Sites) > 0 {
 			t.Fatalf("a site that was refused is there: %v %+v", err, made)
@@ -227,7 +227,7 @@ func TestReload(t *testing.T) {
 	for text, want := range map[string]string{
 		good + "timezon = \"UTC\"\n":                     flags[1] + `:6: unknown key`,
 		good[:len(good)-4]:                               flags[1] + ":5:",
-		good + "timezone = \"Nowhere\"\n":                "unknown time zone Nowhere",
+		good + "timezone = \"Nowhere\"\n":                flags[1] + `:6: site \"blog\": timezone = \"Nowhere\"`,
 		"ip_rate = -1\n" + good[len("ip_rate = 100\n"):]: "ip_rate = -1",
 		good + "[[site]]\nname = \"blog\"\n":             "configured twice",
 		good + "read_key = \"" + secret + "\"\n":         "the same key",

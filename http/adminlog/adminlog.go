@@ -71,6 +71,7 @@ const (
 const (
 	ByAdmin     = "admin token"
 	ByCommand   = "command"   // of this machine, over cairn.sock or on a stopped store
+	BySignal    = "signal"    // SIGHUP, which a command of this machine or its supervisor sends
 	ByRetention = "retention" // nobody asked: a rule of the configuration did it
 	BySchedule  = "schedule"  // nobody asked: it is done every so often
 )
