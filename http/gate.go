@@ -154,7 +154,7 @@ func (s *Server) Viewer(req *dialect.Request, screen bool) *dashboard.Viewer {
 	if failure != dialect.OK {
 		return nil
 	}
-	v := &dashboard.Viewer{Admin: g.Admin, Save: g.Rights&dialect.Manage != 0, Key: &looker{work: g.Queries}}
+	v := &dashboard.Viewer{Admin: g.Admin, Save: g.Rights&dialect.Manage != 0 && !x.sites.options.ReadOnly, Key: &looker{work: g.Queries}}
 	for _, a := range x.sites.registry.Accounts(session) {
 		v.Sites = append(v.Sites, &a.Site)
 	}

@@ -160,7 +160,8 @@ func readOnlyDashboard(t *testing.T, link string) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Origin", req.URL.Scheme+"://"+req.URL.Host)
-	res, err := (&http.Client{Jar: jar}).Do(req)
+	client := &http.Client{Jar: jar}
+	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,5 +169,17 @@ func readOnlyDashboard(t *testing.T, link string) {
 	text, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != 200 || !strings.Contains(string(text), "Read-only: ") {
 		t.Errorf("%s: %d: the dashboard does not say that it is read-only: %.2000s %v", res.Request.URL.Path, res.StatusCode, text, err)
+	}
+	site := req.URL.Scheme + "://" + req.URL.Host + "/dashboard/site/default"
+	for _, path := range []string{"", "/setup", "/funnels", "/events?name=seen", "/people/ada"} {
+		res, err := client.Get(site + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != 200 || strings.Contains(string(text), `/saved"`) || strings.Contains(string(text), "cairn forget") {
+			t.Errorf("%s: %d: a read-only dashboard offers a change, %v", path, res.StatusCode, err)
+		}
 	}
 }
