@@ -111,17 +111,85 @@ func TestNotify(t *testing.T) {
 	<-ended
 	for next(short) != "" {
 	}
-	n.reloading()
+	done := n.reloading()
 	state := next(long)
 	if name, usec, ok := strings.Cut(state, "\nMONOTONIC_USEC="); !ok || name != "RELOADING=1" {
 		t.Errorf("%q", state)
 	} else if _, err := strconv.ParseInt(usec, 10, 64); err != nil {
 		t.Error(err)
 	}
+	done()
+	if state := next(long); state != "READY=1" {
+		t.Errorf("after reloading: %q", state)
+	}
+	done = n.reloading()
+	next(long)
 	n.stopping()
 	if state := next(long); state != "STOPPING=1" {
 		t.Errorf("%q", state)
 	}
+	done()
+	n.reloading()()
+	n.ready()
+	if state := next(short); state != "" {
+		t.Errorf("after the end: %q", state)
+	}
+}
+
+// While the store is opened, systemd hears that it should wait; a watchdog hears that a server that
+// is opened once more lives. Nothing is told as ready before it is, whatever is reloaded meanwhile.
+func TestNotifyOpening(t *testing.T) {
+	dir, err := os.MkdirTemp("", "n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	next := heard(t, filepath.Join(dir, "s"))
+	expect := func(when string, want ...string) {
+		t.Helper()
+		for i, want := range want {
+			if got := next(20 * time.Second); got != want {
+				t.Fatalf("%s, state %d: %q, want %q", when, i, got, want)
+			}
+		}
+	}
+	quiet := func(when string) { // those on their way may still come
+		t.Helper()
+		for tries := 0; next(100*time.Millisecond) != ""; tries++ {
+			if tries > 20 {
+				t.Fatalf("%s, it goes on", when)
+			}
+		}
+	}
+	const wait = "EXTEND_TIMEOUT_USEC=60000000"
+	n := newTestNotifier(t, filepath.Join(dir, "s"), time.Minute)
+	n.again = 10 * time.Millisecond
+	ctx, stop := context.WithCancel(context.Background())
+	n.opening(ctx)
+	expect("opening", wait, wait, wait)
+	n.reloading()()
+	expect("a reload before it is ready", wait, wait)
+	stop()
+	quiet("as the process is to stop")
+
+	ctx, stop = context.WithCancel(context.Background())
+	defer stop()
+	n.ready()
+	expect("ready", "READY=1")
+	n.opening(ctx)
+	n.opening(ctx)
+	for range 4 { // the first of both openings may have said something
+		if got := next(20 * time.Second); got != wait && got != "WATCHDOG=1" {
+			t.Fatalf("opening again: %q", got)
+		}
+	}
+	for tries, alive := 0, false; !alive; tries++ {
+		if alive = next(20*time.Second) == "WATCHDOG=1"; tries > 20 {
+			t.Fatal("the watchdog of a server that is opened again hears nothing")
+		}
+	}
+	n.stopping()
+	quiet("as the process stops")
 }
 
 // A name in the abstract name space works, too; without anybody, and with a wrong name, nothing

@@ -111,6 +111,7 @@ func (p *process) runServer(cfg *config.Config, found *store.Found, keysSigned b
 	// Signals are caught from here on, so that one during a long recovery stops it in order.
 	p.signals, p.release = signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer p.release()
+	p.notify.opening(p.signals)
 	go p.limit.watch(p.signals)
 	return p.run(found, keysSigned)
 }
@@ -171,6 +172,7 @@ func (p *process) runStore(opts engine.Options) (code int, again bool, err error
 	select {
 	case <-whenRoom(running, p.engine):
 		again = true
+		p.notify.opening(p.signals)
 		p.log.Info("there is space again; starting again to take writes")
 	case err := <-p.fatal:
 		// Clients that wait get an answer. Nothing has been acknowledged since the failure.

@@ -50,6 +50,10 @@ func serveReadOnly(cfg *config.Config, stdout, stderr io.Writer) int {
 			return ExitFailed, err
 		}
 		defer os.RemoveAll(scratch)
+		signals, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+		defer release()
+		notify := newNotifier(log)
+		notify.opening(signals)
 
 		fatal := make(chan error, 1)
 		limit := newMemoryLimit(int64(cfg.Memory))
@@ -84,13 +88,16 @@ func serveReadOnly(cfg *config.Config, stdout, stderr io.Writer) int {
 		for _, ln := range redirects {
 			go srv.ServeRedirect(ln) // until Shutdown
 		}
-		signals, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-		defer release()
 		go limit.watch(signals)
 		if bench.IsTerminal(stdout) {
 			announceDashboard(stdout, srv)
 		}
 		log.Info("listening", "url", base, "data", cfg.DataDir, "sites", len(sites), "read_only", true, "version", version)
+		p.server = srv
+		context.AfterFunc(signals, notify.stopping)
+		if err := notify.Start(signals, p); err != nil {
+			return ExitFailed, errors.Join(err, eng.Close())
+		}
 		return showUntil(signals, release, srv, listeners, eng, fatal)
 	}()
 	if err != nil {

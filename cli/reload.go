@@ -68,6 +68,9 @@ func (p *process) reconfigure(edit func(*config.Config, *config.MadeSites) error
 	if !p.opened {
 		return nil, done, &dialect.StatusError{Failure: dialect.Busy, Msg: "the server is stopping"}
 	}
+	if edit == nil {
+		defer p.notify.reloading()()
+	}
 	before := p.config()
 	next, filled, apply, err := p.ready(edit, &done)
 	if err != nil {

@@ -13,11 +13,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"cairn/cli/bench"
+
+	"golang.org/x/sys/unix"
 )
 
 // This file listens as an operator does: on several addresses, on sockets, and as a service of
@@ -166,26 +170,60 @@ func TestSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer states.Close()
+	const waits = "EXTEND_TIMEOUT_USEC=60000000"
+	monotonic := int64(1) // of the last reload, in µs
 	expect := func(want string) {
 		t.Helper()
 		for {
 			buf := make([]byte, 1024)
 			states.SetReadDeadline(time.Now().Add(30 * time.Second))
 			n, err := states.Read(buf)
-			if got := string(buf[:n]); err != nil || got != "WATCHDOG=1" || want == got {
-				if got != want {
-					t.Fatalf("systemd heard %q, want %q (%v)", got, want, err)
+			got := string(buf[:n])
+			got, usec, timed := strings.Cut(got, "\nMONOTONIC_USEC=")
+			switch {
+			case err == nil && got != want && (got == "WATCHDOG=1" || got == waits):
+				continue // they come again and again
+			case got != want || timed != (want == "RELOADING=1"):
+				t.Fatalf("systemd heard %q, want %q (%v)", buf[:n], want, err)
+			case timed:
+				var now unix.Timespec
+				if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+					t.Fatal(err)
 				}
-				return
+				if at, err := strconv.ParseInt(usec, 10, 64); err != nil || at < monotonic || at > now.Nano()/1000 {
+					t.Errorf("it reloads at %s, after %d and before %d (%v)", usec, monotonic, now.Nano()/1000, err)
+				} else {
+					monotonic = at
+				}
 			}
+			return
 		}
 	}
-	s := startServer(t, filepath.Join(dir, "data"))
+	flags := configured(t, "")
+	s := startServer(t, filepath.Join(dir, "data"), flags...)
 	asService(t, &s.options, "main", file)
 	s.options.Env = append(s.options.Env, "NOTIFY_SOCKET="+filepath.Join(dir, "notify"), "WATCHDOG_USEC=500000")
 	s.restart()
+	expect(waits)
 	expect("READY=1")
 	expect("WATCHDOG=1")
+	// Whoever asks for a reload, and whether it succeeds or not, systemd hears when it begins and ends.
+	for _, text := range []string{"log_level = \"warn\"\n", "log_level = \"loud\"\n"} {
+		if err := os.WriteFile(flags[1], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.running().Cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		expect("RELOADING=1")
+		expect("READY=1")
+		s.cairnCommand("reload", flags...)
+		expect("RELOADING=1")
+		expect("READY=1")
+	}
+	if err := os.WriteFile(flags[1], nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if s.url() != "http://"+address {
 		t.Errorf("the server is at %s, its socket at %s", s.url(), address)
 	}
