@@ -98,7 +98,9 @@ the configuration of the service that packages install
 .I /var/lib/cairn
 its data directory
 .SH SIGNALS
-SIGTERM and SIGINT stop the server within 10 seconds.
+SIGTERM and SIGINT stop the server within 10 seconds. SIGHUP has it read its configuration again, as
+.B cairn reload
+does; the log says what has changed, or why nothing has.
 `)
 }
 

@@ -54,17 +54,18 @@ func targetOf(name string) (target, error) {
 
 // run is one run of the program.
 type run struct {
-	stdout   io.Writer
-	top      string // of the repository
-	out      string // where the finished files go
-	stage    string // a temporary directory
-	targets  []target
-	kinds    []string
-	version  string    // without "v"
-	when     time.Time // of all that is made: that of the commit
-	commit   string    // "" without git
-	modified bool      // files were changed since
-	files    []string  // finished, below out
+	stdout     io.Writer
+	top        string // of the repository
+	out        string // where the finished files go
+	stage      string // a temporary directory
+	targets    []target
+	kinds      []string
+	version    string    // without "v"
+	maintainer string    // of the packages
+	when       time.Time // of all that is made: that of the commit
+	commit     string    // "" without git
+	modified   bool      // files were changed since
+	files      []string  // finished, below out
 }
 
 // findTop finds the top of the repository from the working directory.

@@ -23,10 +23,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/mail"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 func main() {
@@ -39,10 +41,15 @@ func main() {
 // kinds are what can be made.
 var kinds = []string{"deb", "rpm", "archive", "image"}
 
+// maintainerDefault reaches whoever runs the machine on which a package is installed. A package that is given
+// to others names somebody with -maintainer.
+const maintainerDefault = "cairn <root@localhost>"
+
 // release makes what the flags say. It prints the path of each file.
 func release(args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("release", flag.ContinueOnError)
 	version := f.String("version", "", "the `VERSION` (default: the tag of the commit, such as v1.2.3; without a tag that of main.go and the commit)")
+	maintainer := f.String("maintainer", maintainerDefault, "the `NAME <ADDRESS>` of who answers for the packages")
 	out := f.String("out", "", "write to `DIR` (default: dist, at the top of the repository)")
 	targets := f.String("targets", targetNames(), "only these targets: a `LIST` with commas")
 	only := f.String("kinds", strings.Join(kinds, ","), "only these kinds: a `LIST` with commas")
@@ -52,7 +59,10 @@ func release(args []string, stdout io.Writer) error {
 	if f.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	r := &run{stdout: stdout, out: *out}
+	if _, err := mail.ParseAddress(*maintainer); err != nil || strings.ContainsFunc(*maintainer, unicode.IsControl) {
+		return fmt.Errorf("-maintainer %q must be a name and an address, such as %q", *maintainer, maintainerDefault)
+	}
+	r := &run{stdout: stdout, out: *out, maintainer: *maintainer}
 	for _, name := range strings.Split(*targets, ",") {
 		t, err := targetOf(name)
 		if err != nil {

@@ -39,7 +39,7 @@ func (r *run) writePackage(t target, kind string) error {
 	config.Type = files.TypeConfigNoReplace
 	info := nfpm.WithDefaults(&nfpm.Info{
 		Name: "cairn", Arch: t.pkg, Platform: "linux", Version: r.version, Release: "1",
-		Section: "net", Priority: "optional", Maintainer: "cairn <cairn@localhost>", Vendor: "cairn",
+		Section: "net", Priority: "optional", Maintainer: r.maintainer, Vendor: "cairn",
 		Description: about, License: "Apache-2.0", MTime: r.when,
 		Overridables: nfpm.Overridables{
 			Contents: files.Contents{
