@@ -24,12 +24,15 @@ import (
 // one before it. The names tell what a listing needs:
 //
 //	log/LIFE-BEGIN-RANDOM/NUMBER-BEFORE-TIME
+//	log/LIFE-BEGIN-RANDOM/NUMBER-BEFORE-TIME-more
 //
 // LIFE is the incarnation, BEGIN and TIME are by the clock of the store. NUMBER counts up, but not
-// every number is used: BEFORE is the number of the object before.
+// every number is used: BEFORE is the number of the object before. All that was acknowledged before
+// TIME is in the objects up to this one. "more" says that it is not: the next object has the rest.
 const (
 	LogPrefix = "log/"
 	logLayout = "20060102T150405.000Z"
+	logMore   = "-more"
 )
 
 // logObject is what the name of an object tells.
@@ -38,6 +41,7 @@ type logObject struct {
 	Number uint64
 	Before uint64 // 0 = it is the first
 	At     time.Time
+	More   bool
 	Size   int64
 }
 
@@ -57,7 +61,11 @@ func newChain(life string, now time.Time) string {
 }
 
 func logName(h *logHead) string {
-	return fmt.Sprintf("%s%s/%012d-%012d-%s", LogPrefix, h.Chain, h.Number, h.Before, h.at().Format(logLayout))
+	name := fmt.Sprintf("%s%s/%012d-%012d-%s", LogPrefix, h.Chain, h.Number, h.Before, h.at().Format(logLayout))
+	if h.More {
+		name += logMore
+	}
+	return name
 }
 
 // parseLogName reads the name of an object. ok is false for other objects.
@@ -69,6 +77,7 @@ func parseLogName(i Info) (chain string, o logObject, ok bool) {
 		return "", o, false
 	}
 	o = logObject{Name: i.Name, Size: i.Size}
+	parts[2], o.More = strings.CutSuffix(parts[2], logMore)
 	var err [3]error
 	o.Number, err[0] = strconv.ParseUint(parts[0], 10, 64)
 	o.Before, err[1] = strconv.ParseUint(parts[1], 10, 64)

@@ -9,3 +9,10 @@ func init() {
 	leaseRenew = 20 * time.Millisecond
 	partMax = 20_000
 }
+
+// SmallObjects makes objects of the log with few rows, until restore is called.
+func SmallObjects(raw int64) (restore func()) {
+	was := objectRaw
+	objectRaw = raw
+	return func() { objectRaw = was }
+}

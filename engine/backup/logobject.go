@@ -34,7 +34,9 @@ import (
 //	               first uvarint, text value
 //	itemHeartbeat  text key | text value
 //	itemDeletion   a deletion: each text key, text value, as erase.Record.Pieces gives them
-//	itemEnd        how many items were before it, uvarint. It is the last item.
+//	itemEnd        how many items were before it, uvarint | more uvarint, 1 = events that were
+//	               acknowledged before the time of the object are in the next one. It is the last
+//	               item.
 //
 // A text is its length, uvarint, and its bytes. An unknown kind is an error: an older cairn must not
 // leave out what it does not know.
@@ -64,11 +66,12 @@ const (
 type logHead struct {
 	Chain    string `json:"chain"`
 	Number   uint64 `json:"number"`
-	At       int64  `json:"at"`       // Unix milliseconds by the clock of the store; all acknowledged before is shipped
+	At       int64  `json:"at"`       // Unix milliseconds by the clock of the store; all acknowledged before is shipped, unless More
 	Before   uint64 `json:"before"`   // the number of the object before it; 0 = it is the first of the chain
 	Previous string `json:"previous"` // SHA-256 of that object's text, hex digits
 	Line     string `json:"line"`     // of stores
 	Life     string `json:"life"`     // incarnation
+	More     bool   `json:"-"`        // it lies in itemEnd, since it is known at the end alone
 }
 
 func (h *logHead) at() time.Time { return time.UnixMilli(h.At).UTC() }
@@ -121,9 +124,13 @@ func (w *logWriter) item(kind byte, body []byte) bool {
 	return true
 }
 
-// finish returns the text of the object.
-func (w *logWriter) finish() ([]byte, error) {
-	w.item(itemEnd, binary.AppendUvarint(nil, w.items))
+// finish returns the text of the object. See logHead.More.
+func (w *logWriter) finish(more bool) ([]byte, error) {
+	end := append(binary.AppendUvarint(nil, w.items), 0)
+	if more {
+		end[len(end)-1] = 1
+	}
+	w.item(itemEnd, end)
 	if err := errors.Join(w.err, w.z.Close()); err != nil {
 		return nil, err
 	}
@@ -138,8 +145,8 @@ func appendText(dst, text []byte) []byte {
 var errLogDamaged = errors.New("it is damaged")
 
 // readLog calls head, if it is not nil, with the head of an object, and then fn with its items but for its
-// head and its end. The body is valid until fn returns. An object that is not whole is an error, but fn
-// may have been called before.
+// head and its end. The body is valid until fn returns. The head that it returns has More as well. An
+// object that is not whole is an error, but fn may have been called before.
 func readLog(text []byte, head func(*logHead) error, fn func(kind byte, body []byte) error) (*logHead, error) {
 	end := len(text) - 8
 	if end < len(logMagic)+1 || string(text[:len(logMagic)]) != logMagic || xxhash.Sum64(text[:end]) != binary.LittleEndian.Uint64(text[end:]) {
@@ -172,10 +179,12 @@ func readLog(text []byte, head func(*logHead) error, fn func(kind byte, body []b
 			return h, errLogDamaged
 		}
 		if kind == itemEnd {
-			n, w := binary.Uvarint(body)
-			if w != len(body) || n != items {
+			c := cursor{b: body}
+			n, more := c.uvarint(), c.uvarint()
+			if c.bad || c.more() || n != items || more > 1 {
 				return h, errLogDamaged
 			}
+			h.More = more == 1
 			if _, err := io.ReadFull(z, in.one[:]); err != io.EOF {
 				return h, errLogDamaged
 			}

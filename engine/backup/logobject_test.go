@@ -47,7 +47,7 @@ func object(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	w.item(itemDeletion, pieces)
-	text, err := w.finish()
+	text, err := w.finish(false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func FuzzReplayObject(f *testing.F) {
 		}
 		b := db.NewBatch()
 		defer b.Close()
-		r := &replayer{db: db, last: map[uint32]uint64{}}
+		r := &replayer{db: db, last: map[uint32]uint64{}, ended: map[uint32]bool{}}
 		take := &taking{replayer: r, batch: b, last: map[uint32]uint64{}, files: map[string][]byte{}}
 		if _, err := readLog(wrap(items), nil, take.item); err != nil {
 			return

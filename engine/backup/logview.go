@@ -85,8 +85,9 @@ func (e *errHole) Error() string {
 	return fmt.Sprintf("events %d to %d of site %d left the log of the store before they were shipped", e.first, e.last, e.site)
 }
 
-// objectRaw is about how many bytes of rows one object has, before they are packed.
-const objectRaw = 32 << 20
+// objectRaw is about how many bytes of rows one object has, before they are packed. Tests make smaller
+// ones.
+var objectRaw int64 = 32 << 20
 
 // builder makes one object from a view of the store.
 type builder struct {

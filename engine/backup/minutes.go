@@ -64,7 +64,9 @@ func (c *logChain) reach(from time.Time) (to time.Time) {
 		if i == 0 && o.Before != 0 {
 			break // what is before it is gone, perhaps with something that the snapshot needs
 		}
-		to = o.At
+		if !o.More {
+			to = o.At
+		}
 	}
 	return to
 }

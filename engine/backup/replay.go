@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -26,10 +28,11 @@ const jitter = 10 * time.Second
 // followed any further, it ends there, and Why says what is the matter: that is no error. The caller
 // removes the store after an error.
 //
-// Only the last object may be taken in part: up to the group with the last event that was received by
-// until. Imported events, whose time of receipt is that of another store, are where they stand.
+// Only the last object, and those that go on with its time, may be taken in part: up to the group with
+// the last event that was received by until. Imported events, whose time of receipt is that of another
+// store, are where they stand.
 func ReplayLog(ctx context.Context, v *Vault, from *Manifest, db *pebble.DB, until time.Time) (Replayed, error) {
-	r := &replayer{ctx: ctx, v: v, db: db, until: until, done: Replayed{Until: from.Created, Files: make(map[string][]byte)}}
+	r := &replayer{ctx: ctx, v: v, db: db, until: until, ended: make(map[uint32]bool), done: Replayed{Until: from.Created, Files: make(map[string][]byte)}}
 	if err := r.run(); err != nil {
 		return r.done, fmt.Errorf("replay the log: %w", err)
 	}
@@ -49,6 +52,8 @@ type replayer struct {
 	hash       []byte // SHA-256 of the text of the object before; nil = not known
 	lost       store.Lost
 	last       map[uint32]uint64 // by site
+	parted     bool              // an object was taken in part
+	ended      map[uint32]bool   // sites that have all that they get
 	group      logGroup
 	scratch    []byte
 	done       Replayed
@@ -78,7 +83,8 @@ func (r *replayer) run() error {
 		return err
 	}
 	for i := range objects {
-		err := r.object(objects, i)
+		o := &objects[i]
+		err := r.object(o)
 		if errors.As(err, &why) {
 			r.done.Why = why.why
 			break
@@ -86,14 +92,19 @@ func (r *replayer) run() error {
 		if err != nil {
 			return err
 		}
-		if r.passed(&objects[i]) {
+		if o.More { // the next one has the rest of what was acknowledged before o.At
+			continue
+		}
+		if r.parted {
 			r.done.Until = r.until
 			r.lookBack(objects[i+1:])
 			break
 		}
-		r.done.Until = objects[i].At
+		r.done.Until = o.At
 	}
-	if n := len(objects); r.done.Why == "" && !r.until.IsZero() && r.done.Until.Before(r.until) {
+	if n := len(objects); r.done.Why == "" && n > 0 && objects[n-1].More {
+		r.done.Why = fmt.Sprintf("the log in the bucket ends before the rest of what was acknowledged before %s", objects[n-1].At.Format(time.RFC3339))
+	} else if r.done.Why == "" && !r.until.IsZero() && r.done.Until.Before(r.until) {
 		r.done.Why = "the log in the bucket ends there"
 		if n == 0 {
 			r.done.Why = "the log in the bucket has nothing after the snapshot"
@@ -163,8 +174,7 @@ func sum(text []byte) []byte {
 }
 
 // object takes one object.
-func (r *replayer) object(objects []logObject, i int) error {
-	o := &objects[i]
+func (r *replayer) object(o *logObject) error {
 	if !o.follows(r.pos.Number) {
 		return stopped("the log has a hole: %s follows object %d, which the bucket does not have", o.Name, o.Before)
 	}
@@ -172,17 +182,17 @@ func (r *replayer) object(objects []logObject, i int) error {
 	if err != nil {
 		return err
 	}
-	part := r.passed(o)
+	r.parted = r.parted || r.passed(o)
 	var cut map[uint32]uint64
-	if part {
+	if r.parted {
 		if cut, err = r.cuts(text); err != nil {
 			return stopped("%s: %v", o.Name, err)
 		}
 	}
 	b := r.db.NewBatch()
 	defer b.Close()
-	t := &taking{replayer: r, batch: b, part: part, cut: cut, last: make(map[uint32]uint64), files: make(map[string][]byte)}
-	_, err = readLog(text, func(h *logHead) error { return r.check(o, h) }, t.item)
+	t := &taking{replayer: r, batch: b, part: r.parted, cut: cut, last: make(map[uint32]uint64), files: make(map[string][]byte)}
+	h, err := readLog(text, func(h *logHead) error { return r.check(o, h) }, t.item)
 	var bad *stop
 	switch {
 	case errors.As(err, &bad):
@@ -191,12 +201,10 @@ func (r *replayer) object(objects []logObject, i int) error {
 		return err
 	case err != nil:
 		return stopped("%s: %v", o.Name, err)
+	case h.More != o.More:
+		return stopped("%s: its name says another end than its content", o.Name)
 	}
-	if !part {
-		pos := r.pos
-		pos.Number = o.Number
-		r.pos = pos
-	}
+	r.pos.Number = o.Number
 	if err := b.Commit(pebble.NoSync); err != nil {
 		return err
 	}
@@ -214,7 +222,7 @@ func (r *replayer) object(objects []logObject, i int) error {
 // check compares the head of an object with its name and with the object before.
 func (r *replayer) check(o *logObject, h *logHead) error {
 	switch {
-	case logName(h) != o.Name || h.Chain != r.pos.Chain || h.Line != r.line || h.Life != r.life:
+	case logName(h) != strings.TrimSuffix(o.Name, logMore) || h.Chain != r.pos.Chain || h.Line != r.line || h.Life != r.life:
 		return stopped("it is another object than its name says: object %d of the log %s", h.Number, h.Chain)
 	case r.hash != nil && h.Previous != hex.EncodeToString(r.hash):
 		return stopped("it does not follow the object before it, which has another content")
@@ -252,7 +260,7 @@ func (r *replayer) read(name string) ([]byte, error) {
 
 // cuts returns for each site the seq after which the events of an object are left out. Up to the
 // first group that was received later all are in. So are groups in which an event was received in
-// time, if that was only just: it got its seq late.
+// time, if that was only just: it got its seq late. Of later objects a site gets nothing more.
 func (r *replayer) cuts(text []byte) (map[uint32]uint64, error) {
 	until := r.until.UnixMilli()
 	cut, late := make(map[uint32]uint64), make(map[uint32]bool)
@@ -263,6 +271,9 @@ func (r *replayer) cuts(text []byte) (map[uint32]uint64, error) {
 		}
 		if err := parseGroup(body, &g); err != nil {
 			return err
+		}
+		if r.ended[g.Site] {
+			return nil
 		}
 		some, inTime, just := false, false, false // of the events that this store has received itself
 		for _, record := range g.Records {
@@ -284,5 +295,6 @@ func (r *replayer) cuts(text []byte) (map[uint32]uint64, error) {
 		}
 		return nil
 	})
+	maps.Copy(r.ended, late)
 	return cut, err
 }

@@ -295,13 +295,16 @@ func (s *LogShipper) read(view pebble.Reader, now time.Time, changes uint64, eve
 	sites := slices.Sorted(maps.Keys(events))
 	for _, site := range sites {
 		from := s.shipped[site] + 1
-		if from > events[site] || b.more {
+		if from > events[site] {
 			continue
+		}
+		if w.raw >= objectRaw {
+			b.more = true
+			break
 		}
 		if err := b.site(site, from, events[site]); err != nil {
 			return nil, err
 		}
-		b.more = b.more || w.raw >= objectRaw // perhaps of no other site
 	}
 	if !b.more {
 		if err := b.heartbeats(s.visits); err != nil {
@@ -322,8 +325,9 @@ func (s *LogShipper) read(view pebble.Reader, now time.Time, changes uint64, eve
 		s.done(now)
 		return nil, errors.Join(w.err, w.z.Close())
 	}
+	h.More = b.more
 	out := &logText{name: logName(h), at: now, number: h.Number, to: b.to, events: b.events, more: b.more}
-	out.text, err = w.finish()
+	out.text, err = w.finish(b.more)
 	return out, err
 }
 
