@@ -307,3 +307,39 @@ func TestCopyOfTheStoreShipsToo(t *testing.T) {
 	}
 	t.Error("nobody notices")
 }
+
+// A store that was put back to an older state, as with an image of the machine's disk, does not go on in the
+// log of the time that it has lost: no moment is made of both.
+func TestStoreThatWasPutBack(t *testing.T) {
+	l := newLine(t, nil)
+	l.ship()
+	if err := l.engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := vfs.Clone(l.fs, l.fs, "data", "image"); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	l.open()
+	for range 3 {
+		l.wait(10 * time.Second)
+		l.send("lost")
+		l.ship()
+	}
+	lost := l.snapshot()
+	if err := l.engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.opts.Dir = "image"
+	l.open()
+	for range 5 {
+		l.wait(10 * time.Second)
+		l.send("new")
+		l.ship()
+	}
+	if names, done := l.restored(lost, l.at); names != "e1 e2 e3" || done.Why == "" {
+		t.Errorf("a snapshot of the lost time: %q up to %s: %q", names, done.Until, done.Why)
+	}
+	if names, done := l.restored(l.snapshots[len(l.snapshots)-1], l.at); names != "e4 e5 e6 e7 e8" || done.Why != "" {
+		t.Errorf("a snapshot of the new time: %q up to %s: %q", names, done.Until, done.Why)
+	}
+}

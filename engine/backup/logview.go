@@ -364,6 +364,36 @@ func (b *builder) deletions(sites []uint32, copied map[string]bool) error {
 	return nil
 }
 
+// errOtherGroup says that a store does not have the events of a group in its log.
+var errOtherGroup = errors.New("the events are not those of the store")
+
+// compareGroup compares an itemGroup with the log of a store. Its error is errOtherGroup if the log has
+// other events or none, as after their seal.
+func compareGroup(r pebble.Reader, body []byte) error {
+	var g logGroup
+	if err := parseGroup(body, &g); err != nil {
+		return err
+	}
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: seqKey(wal.PrefixBlock, g.Site, g.First), UpperBound: seqKey(wal.PrefixBlock, g.Site, g.last()+1)})
+	if err != nil {
+		return err
+	}
+	left := g.Records
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		err = wal.Block(it.Key(), it.Value(), func(seq uint64, record []byte) error {
+			if len(left) == 0 || seq != g.last()+1-uint64(len(left)) || !bytes.Equal(record, left[0]) {
+				return errOtherGroup
+			}
+			left = left[1:]
+			return nil
+		})
+	}
+	if err == nil && len(left) > 0 {
+		err = errOtherGroup
+	}
+	return errors.Join(err, it.Error(), it.Close())
+}
+
 func seqKey(prefix byte, site uint32, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(store.SiteKey(prefix, site), seq)
 }

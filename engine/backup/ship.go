@@ -161,20 +161,38 @@ func (s *LogShipper) begin(ctx context.Context) error {
 	if len(all) == 0 || len(all[0].Objects) == 0 {
 		return s.beginChain(line, life, "the bucket has nothing of the log that the store had begun")
 	}
-	newest := all[0].Objects[len(all[0].Objects)-1]
-	text, _, err := s.vault.Text(ctx, newest.Name, logBytesMax)
-	if err != nil {
-		if s.tries++; s.tries < readTries {
-			return err
+	// A power cut may have taken the newest positions from the store, but no event that was shipped. If
+	// the bucket has events that the store does not have, the store was put back to an older state, or
+	// a copy of it ships the same log. Then the log must not go on there: it would be two in one.
+	objects := all[0].Objects
+	unknown := slices.IndexFunc(objects, func(o logObject) bool { return o.Number > pos.Number })
+	if unknown < 0 {
+		unknown = len(objects) - 1
+	}
+	for _, o := range objects[unknown:] {
+		text, _, err := s.vault.Text(ctx, o.Name, logBytesMax)
+		if err != nil {
+			if s.tries++; s.tries < readTries {
+				return err
+			}
+			return s.beginChain(line, life, fmt.Sprintf("the newest object of the log in the bucket cannot be read: %v", err))
 		}
-		return s.beginChain(line, life, fmt.Sprintf("the newest object of the log in the bucket cannot be read: %v", err))
+		h, err := readLog(text, nil, func(kind byte, body []byte) error {
+			if kind != itemGroup || o.Number <= pos.Number {
+				return nil
+			}
+			return compareGroup(s.src.DB, body)
+		})
+		if errors.Is(err, errOtherGroup) {
+			return s.beginChain(line, life, fmt.Sprintf("%s in the bucket has events that this store does not have: the store was put back to an older state, or another process ships the same log", o.Name))
+		}
+		if err != nil || h.Chain != pos.Chain || h.Number != o.Number || h.Line != line || h.Life != life {
+			return s.beginChain(line, life, fmt.Sprintf("%s in the bucket is not the newest object of this store's log", o.Name))
+		}
+		s.number, s.last = o.Number, sha256.Sum256(text)
 	}
-	h, err := readLog(text, nil, func(byte, []byte) error { return nil })
-	if err != nil || h.Chain != pos.Chain || h.Number != newest.Number || h.Line != line || h.Life != life {
-		return s.beginChain(line, life, fmt.Sprintf("%s in the bucket is not the newest object of this store's log", newest.Name))
-	}
-	s.pos, s.number, s.last = *pos, newest.Number, sha256.Sum256(text)
-	s.pos.Number = max(pos.Number, newest.Number)
+	s.pos = *pos
+	s.pos.Number = max(pos.Number, s.number)
 	if s.shipped, err = readShipped(s.src.DB); err != nil {
 		return err
 	}
