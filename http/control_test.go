@@ -75,6 +75,35 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
+// keepingNames is oneSite that keeps the names it is told, as the process does with a removed site.
+type keepingNames struct {
+	oneSite
+	kept []string
+}
+
+func (k *keepingNames) SetSite(name string, _ map[string]any) (native.Change, error) {
+	k.kept = append(k.kept, name)
+	return k.change()
+}
+
+func (k *keepingNames) RemoveSite(name string, _ bool) (native.Change, error) {
+	k.kept = append(k.kept, name)
+	return k.change()
+}
+
+// What the process is told in the path of a call is its own: no later request writes over it.
+func TestControlKeepsNames(t *testing.T) {
+	k := &keepingNames{oneSite: oneSite{"shop"}}
+	s := start(t, func(o *Options) { o.Control = k })
+	const site, admin = "/api/v1/admin/sites/shop", "Authorization: Bearer admin"
+	s.send("DELETE", site, "", admin)
+	s.send("PATCH", site, "{}", admin, "Content-Type: application/json")
+	s.send("GET", "/healthz", "")
+	if got := strings.Join(k.kept, ","); got != "shop,shop" {
+		t.Errorf("the process was told of the sites %q", got)
+	}
+}
+
 // While clients ask, the settings go back and forth between two states that differ in everything.
 // Each answer is of one of them: the key, the site, its proxies and its base path fit together.
 func TestPrepareUnderLoad(t *testing.T) {

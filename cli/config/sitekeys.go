@@ -342,7 +342,7 @@ func (c *Config) fixed(s *Site, kind string) error {
 // find finds a key by its id: a kind, or the index of one made at run time; else -1.
 func (c *Config) findKey(s *Site, id string) (kind string, made int, err error) {
 	if shape, ok := kindOf(id); ok && *s.plain(id) != "" {
-		return shape.Name, -1, nil // id may be part of a request
+		return shape.Name, -1, nil
 	}
 	made = slices.IndexFunc(c.made.Keys, func(k MadeKey) bool { return k.Site == s.Name && k.ID == id })
 	if made < 0 {

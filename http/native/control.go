@@ -17,8 +17,8 @@ import (
 // do that, so it gives the API a Control.
 
 // Control is the process as the API sees it. An error that the client is to see is a
-// *dialect.StatusError. A call that changes something returns when the change is on the disk and in
-// force.
+// *dialect.StatusError. It may keep the texts that it gets. A call that changes something returns when
+// the change is on the disk and in force.
 type Control interface {
 	// Reload reads the configuration again.
 	Reload() (Change, error)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	"cairn/engine/calendar"
@@ -18,7 +17,8 @@ import (
 // answer that makes it, and in no other one.
 
 // Keyring changes keys while the server runs. Its errors are *dialect.StatusError, and none has a
-// key. It may keep the texts that it gets. A call that changes something returns when the change is on the disk and in force.
+// key. It may keep the texts that it gets. A call that changes something returns when the change is
+// on the disk and in force.
 type Keyring interface {
 	// SiteKeys lists the keys of a site, those that have ended included.
 	SiteKeys(site string) ([]SiteKey, error)
@@ -132,7 +132,7 @@ func (n *API) addKey(_ context.Context, c *reading) error {
 			return badField("ends", "must be a time such as 2027-01-31T12:00:00Z, or null")
 		}
 	}
-	made, err := ring.AddKey(strings.Clone(c.ids[0]), k)
+	made, err := ring.AddKey(c.ids[0], k)
 	return n.answerMade(c, adminlog.KeyAdd, &made, err)
 }
 
@@ -154,7 +154,7 @@ func (n *API) rotateKey(_ context.Context, c *reading) error {
 			return badField("grace", `must be a time such as "24h" or "7d"`)
 		}
 	}
-	made, err := ring.RotateKey(strings.Clone(c.ids[0]), strings.Clone(c.ids[1]), time.Duration(grace))
+	made, err := ring.RotateKey(c.ids[0], c.ids[1], time.Duration(grace))
 	return n.answerMade(c, adminlog.KeyRotate, &made, err)
 }
 

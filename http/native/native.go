@@ -150,6 +150,9 @@ func (n *API) Act(ctx context.Context, req *dialect.Request, res *dialect.Respon
 	if route == nil || route.act == nil {
 		return &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such path"}
 	}
+	for i, id := range ids { // whoever acts may keep them, and the path is of the request
+		ids[i] = strings.Clone(id)
+	}
 	c, err := n.begin(ctx, route, ids, req, res)
 	if err != nil {
 		return err
