@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type certificates struct {
 
 	mu      sync.Mutex
 	process *process         // nil before Start
+	asked   wire.CertOptions // what fetches are for
 	fetches map[string]fetch // by host
 }
 
@@ -53,8 +55,8 @@ func certOptions(cfg *config.Config) wire.CertOptions {
 
 // newCertificates reads the certificates that are there. It asks nobody for one.
 func newCertificates(cfg *config.Config, log *slog.Logger) (*certificates, error) {
-	c := &certificates{Certs: new(wire.Certs), log: log, again: make(chan struct{}, 1), fetches: map[string]fetch{}}
-	apply, err := c.Certs.Prepare(certOptions(cfg))
+	c := &certificates{Certs: new(wire.Certs), log: log, again: make(chan struct{}, 1), asked: certOptions(cfg), fetches: map[string]fetch{}}
+	apply, err := c.Certs.Prepare(c.asked)
 	if err != nil {
 		return nil, fmt.Errorf("%w. No event is lost. Mend the files, or take them from their copies, and start again", err)
 	}
@@ -62,16 +64,21 @@ func newCertificates(cfg *config.Config, log *slog.Logger) (*certificates, error
 	return c, nil
 }
 
-// Prepare implements reloader.
+// Prepare implements reloader. Each change of a site or a key calls it, so hosts that wait for another
+// try go on waiting unless the certificates are to be others.
 func (c *certificates) Prepare(next *config.Config) (apply func(), err error) {
-	change, err := c.Certs.Prepare(certOptions(next))
+	asked := certOptions(next)
+	change, err := c.Certs.Prepare(asked)
 	if err != nil {
 		return nil, err
 	}
 	return func() {
 		change()
 		c.mu.Lock()
-		clear(c.fetches) // what the operator has changed is tried at once
+		if !reflect.DeepEqual(asked, c.asked) {
+			c.asked = asked
+			clear(c.fetches) // what the operator has changed is tried at once
+		}
 		p := c.process
 		c.mu.Unlock()
 		if p != nil {
