@@ -24,12 +24,24 @@ func benchServer(b *testing.B) *fasthttputil.InmemoryListener {
 	}
 	ln := fasthttputil.NewInmemoryListener()
 	done := make(chan error)
-	go func() { done <- s.ServeOwn(ln) }()
+	go func() { done <- s.ServeOwn(memory{ln}) }()
 	b.Cleanup(func() {
 		ln.Close()
 		<-done
 	})
 	return ln
+}
+
+// memory is a listener in memory whose error, when it is closed, is the one of every other listener.
+// The server would wait for another connection after any other.
+type memory struct{ net.Listener }
+
+func (m memory) Accept() (net.Conn, error) {
+	c, err := m.Listener.Accept()
+	if err != nil {
+		err = net.ErrClosed
+	}
+	return c, err
 }
 
 // roundTrips sends the same request b.N times over one connection. The client
