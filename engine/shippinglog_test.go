@@ -422,3 +422,31 @@ func TestOpenOfALongLog(t *testing.T) {
 }
 
 // After a power cut at any time the store goes on in its chain, although the bucket may have objects
+
+// What was removed before a start, and not shipped before it, is not restored either.
+func TestRemovedBeforeAStartStaysRemoved(t *testing.T) {
+	l := newLine(t, nil)
+	filter, err := l.engine.Save(t.Context(), &l.site.Site, query.Saved{Kind: query.SavedFilter, Name: "f", Query: "country=DE"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.send("a")
+	l.ship()
+	if err := l.engine.Unsave(t.Context(), &l.site.Site, filter.ID); err != nil {
+		t.Fatal(err)
+	}
+	l.reopen()
+	l.wait(time.Second)
+	l.ship()
+	l.restore(l.fs, l.snapshots[0], "restored-removed", time.Time{})
+	o := l.opts
+	o.Dir = "restored-removed"
+	e, err := engine.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if all, err := e.AllSaved(t.Context(), &l.site.Site); err != nil || len(all) != 0 {
+		t.Errorf("removed, but restored: %+v, %v", all, err)
+	}
+}

@@ -157,6 +157,11 @@ func (b *builder) files(changed []logFile) {
 // records adds the scopes of small records that have changed.
 func (b *builder) records() error {
 	seen := make(map[string]bool)
+	if len(b.sums) == 0 { // after a start nobody knows what was shipped that is gone now
+		for _, prefix := range logRecords {
+			b.w.item(itemRecords, appendText(nil, []byte{prefix}))
+		}
+	}
 	one := func(scope []byte) error {
 		value, err := store.Get(b.view, scope)
 		if err != nil || value == nil {

@@ -139,7 +139,7 @@ func isScope(scope []byte) bool {
 		return false
 	}
 	if slices.Contains(logRecords, scope[0]) {
-		return len(scope) == len(store.SiteKey(scope[0], 0))
+		return len(scope) == 1 || len(scope) == len(store.SiteKey(scope[0], 0))
 	}
 	if len(scope) == len(store.ZoneKey(0)) && bytes.HasPrefix(scope, store.Key(zoneScope)) {
 		return true
