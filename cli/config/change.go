@@ -9,7 +9,8 @@ import (
 
 // fixed are the keys that need a restart: memory, files and listeners are laid out by them.
 // Certificates do not: a listener takes those that are there when a client connects.
-var fixed = []string{"listen", "listen_http", "data_dir", "memory", "reserve", "dedup_hours", "debug_listen", "log_format"}
+// docs/sites.md lists them, and a test compares.
+var fixed = []string{"listen", "listen_http", "debug_listen", "data_dir", "memory", "reserve", "dedup_hours", "log_format"}
 
 // KeepFixed gives c the values of now for the keys that need a restart, and returns those of them that
 // differ from started, the configuration with which the process was started.
