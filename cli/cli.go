@@ -35,7 +35,7 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 	commands = []command{
 		{"serve", "[flags]", "run the server", serve},
 		{"keys", "[flags]", "print the keys of every site and commands to try them", printKeys},
-		{"key", "add|list|rotate|remove [flags]", "make, list, replace and remove keys of a site", cmdKey},
+		{"key", "add|list|set|rotate|remove [flags]", "make, list, change, replace and remove keys of a site", cmdKey},
 		{"site", "COMMAND", "add, list, change and remove sites of the running server", cmdSite},
 		{"reload", "[flags]", "have the running server read its configuration again", reloadServer},
 		{"dashboard", "[flags]", "print a link that opens the dashboard of the running server", openDashboard},

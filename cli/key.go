@@ -29,12 +29,12 @@ type keyCommand struct {
 	ends, grace string
 }
 
-var keyWords = []string{"add", "list", "rotate", "remove"}
+var keyWords = []string{"add", "list", "set", "rotate", "remove"}
 
 // cmdKey is "cairn key".
 func cmdKey(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 || !slices.Contains(keyWords, args[0]) {
-		f := newFlags("key", "COMMAND [flags]", "Make, list, replace and remove keys of a site, at once and without a restart: the commands\nare add, list, rotate and remove. A site has\nany number of keys of a kind, and a key may end. What a command makes is shown once: cairn\nkeeps its SHA-256 in sites.toml in the data directory.\n\n\"cairn key COMMAND -h\" prints the flags of a command.")
+		f := newFlags("key", "COMMAND [flags]", "Make, list, replace and remove keys of a site, at once and without a restart: the commands\nare add, list, set, rotate and remove. A site has\nany number of keys of a kind, and a key may end. What a command makes is shown once: cairn\nkeeps its SHA-256 in sites.toml in the data directory.\n\n\"cairn key COMMAND -h\" prints the flags of a command.")
 		if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 			fmt.Fprintf(stderr, "cairn: unknown command \"key %s\"%s\n", args[0], config.DidYouMean(args[0], keyWords))
 			return ExitUsage
@@ -57,6 +57,11 @@ func cmdKey(args []string, stdout, stderr io.Writer) int {
 	case "list":
 		f = newFlags("key list", "[flags]", "List the keys of a site, without the keys themselves.")
 		most, run = 0, (*keyCommand).list
+	case "set":
+		f = newFlags("key set", "[flags] ID", "Change the name or the end of a key that was made at run time. Flags that are left out change\nnothing.")
+		f.StringVar(&c.name, "name", "", "what the key is called from now on")
+		f.StringVar(&c.ends, "ends", "", "the key ends at `TIME`: 2027-01-31T12:00:00Z, after a time such as 90d, or never")
+		run = (*keyCommand).set
 	case "rotate":
 		f = newFlags("key rotate", "[flags] ID", "Make a key in place of another one, and print it. The other one lives on for a while. ID\nis what \"cairn key list\" shows; for a generated key in keys.toml it is the kind.")
 		f.StringVar(&c.grace, "grace", "24h", "the old key lives on for `TIME`; 0s: it ends at once")
@@ -246,6 +251,61 @@ func (c *keyCommand) add(_ string, stdout, stderr io.Writer) error {
 		a = answered(change, now)
 	}
 	a.print(stdout, stderr)
+	return nil
+}
+
+func (c *keyCommand) set(id string, stdout, stderr io.Writer) error {
+	now := time.Now()
+	var set config.KeySettings
+	if c.name != "" {
+		set.Name = &c.name
+	}
+	if c.ends == "never" {
+		set.Ends = new(time.Time)
+	} else if c.ends != "" {
+		ends, err := endsAt(c.ends, now)
+		if err != nil {
+			return err
+		}
+		set.Ends = &ends
+	}
+	if set.Name == nil && set.Ends == nil {
+		return errors.New("give -name, -ends or both")
+	}
+	cfg, s, end, err := c.reach()
+	if err != nil {
+		return err
+	}
+	defer end()
+	var k shownKey
+	if s != nil {
+		send := map[string]any{}
+		if set.Name != nil {
+			send["name"] = c.name
+		}
+		if set.Ends != nil {
+			if send["ends"] = nil; !set.Ends.IsZero() {
+				send["ends"] = *set.Ends
+			}
+		}
+		err = s.send(http.MethodPatch, c.path(id), send, &k)
+	} else {
+		var change *config.KeyChange
+		change, err = c.stopped(cfg, adminlog.Entry{Action: adminlog.KeySet}, stderr, func() (*config.KeyChange, error) {
+			return cfg.SetKey(c.site, id, set, now)
+		})
+		if err == nil {
+			k = shown(&change.Key, now)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	ends := "has no end"
+	if k.Ends != nil {
+		ends = "ends at " + k.Ends.Format(time.RFC3339)
+	}
+	fmt.Fprintf(stdout, "The key %s is called %q and %s.\n", k.ID, k.Name, ends)
 	return nil
 }
 

@@ -59,6 +59,22 @@ func (p *process) RotateKey(site, id string, grace time.Duration) (native.MadeKe
 	})
 }
 
+// SetKey implements native.Keyring.
+func (p *process) SetKey(site, id string, set native.KeySettings) (native.SiteKey, error) {
+	ask := config.KeySettings{Name: set.Name}
+	if set.Ends != nil {
+		ask.Ends = new(time.Time)
+		if *set.Ends != 0 {
+			*ask.Ends = time.UnixMilli(*set.Ends)
+		}
+	}
+	change, err := p.changeKeys(func(cfg *config.Config) (*config.KeyChange, error) { return cfg.SetKey(site, id, ask, time.Now()) })
+	if err != nil {
+		return native.SiteKey{}, err
+	}
+	return p.shownKey(change.Next, site, &change.Key), nil
+}
+
 // RemoveKey implements native.Keyring.
 func (p *process) RemoveKey(site, id string) error {
 	_, err := p.changeKeys(func(cfg *config.Config) (*config.KeyChange, error) { return cfg.RemoveKey(site, id) })

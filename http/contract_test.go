@@ -134,5 +134,8 @@ func (oneKey) AddKey(string, native.NewKey) (native.MadeKey, error) {
 func (oneKey) RotateKey(string, string, time.Duration) (native.MadeKey, error) {
 	return native.MadeKey{Key: shopKey, Secret: "rk_b", Old: &shopKey}, nil
 }
+func (oneKey) SetKey(string, string, native.KeySettings) (native.SiteKey, error) {
+	return shopKey, nil
+}
 func (oneKey) RemoveKey(string, string) error { return nil }
 func (oneKey) RenewAdmin() (string, error)    { return "adm_a", nil }

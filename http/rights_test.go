@@ -68,6 +68,7 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/admin/sites/*/keys":           "admin",
 		"POST /api/v1/admin/sites/*/keys":          "admin",
 		"GET /api/v1/admin/sites/*/keys/*":         "admin",
+		"PATCH /api/v1/admin/sites/*/keys/*":       "admin",
 		"DELETE /api/v1/admin/sites/*/keys/*":      "admin",
 		"POST /api/v1/admin/sites/*/keys/*/rotate": "admin",
 		"POST /api/v1/admin/token":                 "admin",

@@ -146,6 +146,14 @@ func checkKeyName(name string) error {
 	return nil
 }
 
+// checkKeyEnds refuses an end that is no future; zero is never.
+func checkKeyEnds(ends, now time.Time) error {
+	if !ends.IsZero() && (!ends.Truncate(time.Second).After(now) || ends.Sub(now) > endsMost) {
+		return badKey("ends", "must be in the future, and within a hundred years")
+	}
+	return nil
+}
+
 // checkKeys refuses keys that cairn did not write.
 func (m *MadeSites) checkKeys() error {
 	ids := make(map[string]bool)
@@ -303,11 +311,11 @@ func (c *Config) AddKey(site string, k NewKey, now time.Time) (*KeyChange, error
 		return nil, err
 	}
 	shape, ok := kindOf(k.Kind)
-	switch {
-	case !ok:
+	if !ok {
 		return nil, badKey("kind", "must be one of "+strings.Join(Kinds(), ", ")+DidYouMean(k.Kind, Kinds()))
-	case !k.Ends.IsZero() && (!k.Ends.After(now) || k.Ends.Sub(now) > endsMost):
-		return nil, badKey("ends", "must be in the future, and within a hundred years")
+	}
+	if err := checkKeyEnds(k.Ends, now); err != nil {
+		return nil, err
 	}
 	change.Secret = shape.fresh()
 	return change, change.put(s, MadeKey{Name: k.Name, Kind: k.Kind, SHA256: sumOf(change.Secret), Created: now, Ends: k.Ends}, &change.Key)
@@ -436,6 +444,49 @@ func (c *Config) RemoveKey(site, id string) (*KeyChange, error) {
 	made := &change.Next.made
 	change.Key = made.Keys[at].info()
 	made.Keys = slices.Delete(made.Keys, at, at+1)
+	change.sites = true
+	change.Next.addKeys()
+	return change, nil
+}
+
+// KeySettings are what of a key can be changed; nil = it stays.
+type KeySettings struct {
+	Name *string
+	Ends *time.Time // zero = never
+}
+
+// SetKey changes the name or the end of a key that was made at run time.
+func (c *Config) SetKey(site, id string, set KeySettings, now time.Time) (*KeyChange, error) {
+	change, s, err := c.begin(site)
+	if err != nil {
+		return nil, err
+	}
+	kind, at, err := c.findKey(s, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case at < 0 && s.isGenerated(kind):
+		return nil, keyFault(KeyFixed, "the %s in %s has neither a name nor an end; rotate it, and it ends", kind, KeysName)
+	case at < 0:
+		return nil, c.fixed(s, kind)
+	}
+	k := &change.Next.made.Keys[at]
+	if set.Name != nil {
+		if err := checkKeyName(*set.Name); err != nil {
+			return nil, err
+		}
+		k.Name = *set.Name
+	}
+	if set.Ends != nil {
+		if !k.Ends.IsZero() && !k.Ends.After(now) {
+			return nil, keyFault(KeyFixed, "the key has ended; add another one")
+		}
+		if err := checkKeyEnds(*set.Ends, now); err != nil {
+			return nil, err
+		}
+		k.Ends = set.Ends.UTC().Truncate(time.Second)
+	}
+	change.Key = k.info()
 	change.sites = true
 	change.Next.addKeys()
 	return change, nil

@@ -315,6 +315,10 @@ func TestKeyChangeIsACopy(t *testing.T) {
 		func() (*KeyChange, error) { return cfg.AddKey("default", NewKey{Name: "b", Kind: "read_key"}, k.now) },
 		func() (*KeyChange, error) { return cfg.RotateKey("default", cfg.made.Keys[0].ID, 0, k.now) },
 		func() (*KeyChange, error) { return cfg.RotateKey("default", "secret_key", 0, k.now) },
+		func() (*KeyChange, error) {
+			name, ends := "c", k.now.Add(time.Hour)
+			return cfg.SetKey("default", cfg.made.Keys[0].ID, KeySettings{&name, &ends}, k.now)
+		},
 		func() (*KeyChange, error) { return cfg.RemoveKey("default", cfg.made.Keys[0].ID) },
 	} {
 		if _, err := do(); err != nil {
@@ -323,6 +327,42 @@ func TestKeyChangeIsACopy(t *testing.T) {
 		if after := fmt.Sprint(cfg.made.Keys, cfg.Sites[0].keys); after != before || cfg.Sites[0].SecretKey != secret {
 			t.Errorf("%s, before %s", after, before)
 		}
+	}
+}
+
+// The name and the end of a key can be changed, but a key that has ended stays so.
+func TestSetKey(t *testing.T) {
+	k := newKeyed(t, "")
+	cfg := k.write(k.load().AddKey("default", NewKey{Name: "a", Kind: "read_key"}, k.now)).Next
+	id, name, ends, never := cfg.made.Keys[0].ID, "b", k.now.Add(time.Hour), time.Time{}
+	cfg = k.write(cfg.SetKey("default", id, KeySettings{Name: &name}, k.now)).Next
+	if got := cfg.Sites[0].keys[0]; got.Name != "b" || !got.Ends.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	cfg = k.write(cfg.SetKey("default", id, KeySettings{Ends: &ends}, k.now)).Next
+	if got := cfg.Sites[0].keys[0]; got.Name != "b" || !got.Ends.Equal(ends.UTC().Truncate(time.Second)) {
+		t.Errorf("%+v", got)
+	}
+	bad, past, far := "a\nb", k.now, k.now.AddDate(101, 0, 0)
+	for want, c := range map[string]struct {
+		id  string
+		set KeySettings
+		now time.Time
+	}{
+		"no such key":           {"k0000000000", KeySettings{Name: &name}, k.now},
+		"rotate it":             {"read_key", KeySettings{Name: &name}, k.now},
+		"line breaks":           {id, KeySettings{Name: &bad}, k.now},
+		"must be in the future": {id, KeySettings{Ends: &past}, k.now},
+		"a hundred years":       {id, KeySettings{Ends: &far}, k.now},
+		"has ended":             {id, KeySettings{Ends: &never}, ends},
+	} {
+		if _, err := cfg.SetKey("default", c.id, c.set, c.now); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	cfg = k.write(cfg.SetKey("default", id, KeySettings{Ends: &never}, k.now)).Next
+	if got := k.load().Sites[0].keys[0]; got.Name != "b" || !got.Ends.IsZero() || !cfg.Sites[0].keys[0].Ends.IsZero() {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -129,7 +129,11 @@ func TestKeysAtRunTime(t *testing.T) {
 	fourth := says(t, "key", "rotate", "-data", dir, "-grace", "0s", keyID(t, dir, "ci"))
 	works(second, "401")
 	works(fourth, "200")
-	says(t, "key", "remove", "-data", dir, keyID(t, dir, "reader"))
+	if got := says(t, "key", "set", "-data", dir, "-ends", "never", "-name", "lasting", keyID(t, dir, "reader")); !strings.Contains(got, "has no end") {
+		t.Error(got)
+	}
+	works(reader, "200")
+	says(t, "key", "remove", "-data", dir, keyID(t, dir, "lasting"))
 	works(reader, "401")
 	if code, stderr := runCairn(t, "key", "remove", "-data", dir, "read_key"); code != 1 || !strings.Contains(stderr, config.KeysName) {
 		t.Errorf("%d %s", code, stderr)
@@ -155,6 +159,7 @@ func TestKeysAtRunTime(t *testing.T) {
 	again := says(t, "keys", "-admin", "-renew", "-data", dir)
 	fifth := says(t, "key", "rotate", "-data", dir, "-grace", "0s", "read_key")
 	gone := says(t, "key", "add", "-data", dir, "-name", "gone", "-kind", "secret_key")
+	says(t, "key", "set", "-data", dir, "-ends", "1h", keyID(t, dir, "gone"))
 	says(t, "key", "remove", "-data", dir, keyID(t, dir, "gone"))
 	server.restart()
 	for key, want := range map[string]string{first: "200", second: "401", third: "200", fourth: "200", stopped: "200", again: "200", renewed: "401", fifth: "200", gone: "401"} {
@@ -181,7 +186,7 @@ func TestKeysAtRunTime(t *testing.T) {
 		}
 		actions = append(actions, at.Action)
 	}
-	const want = "key add,key add,key add,key rotate,key rotate,key remove,admin token,login link,key add,admin token,key rotate,key add,key remove"
+	const want = "key add,key add,key add,key rotate,key rotate,key set,key remove,admin token,login link,key add,admin token,key rotate,key add,key set,key remove"
 	if got := strings.Join(actions, ","); got != want {
 		t.Errorf("admin.log has\n%s, want\n%s", got, want)
 	}

@@ -54,6 +54,7 @@ const (
 	Export     Action = "export"
 	Import     Action = "import"
 	KeyAdd     Action = "key add"
+	KeySet     Action = "key set" // its name or its end
 	KeyRotate  Action = "key rotate"
 	KeyRemove  Action = "key remove"
 	AdminToken Action = "admin token" // it was renewed

@@ -175,6 +175,7 @@ var table = declare(
 	&route{method: "GET", path: adminPath + "sites/*/keys", right: dialect.Read | dialect.Admin, read: (*API).siteKeys},
 	&route{method: "POST", path: adminPath + "sites/*/keys", right: dialect.Write | dialect.Admin, act: (*API).addKey, body: keyBodyMax},
 	&route{method: "GET", path: adminPath + "sites/*/keys/*", right: dialect.Read | dialect.Admin, read: (*API).siteKey},
+	&route{method: "PATCH", path: adminPath + "sites/*/keys/*", right: dialect.Write | dialect.Admin, act: (*API).setKey, body: keyBodyMax},
 	&route{method: "DELETE", path: adminPath + "sites/*/keys/*", right: dialect.Write | dialect.Admin, act: (*API).removeKey},
 	&route{method: "POST", path: adminPath + "sites/*/keys/*/rotate", right: dialect.Write | dialect.Admin, act: (*API).rotateKey, body: keyBodyMax},
 	&route{method: "POST", path: adminPath + "token", right: dialect.Write | dialect.Admin, act: (*API).renewAdmin},

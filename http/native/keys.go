@@ -26,6 +26,8 @@ type Keyring interface {
 	AddKey(site string, k NewKey) (MadeKey, error)
 	// RotateKey makes a key in place of another one, which ends after grace.
 	RotateKey(site, id string, grace time.Duration) (MadeKey, error)
+	// SetKey changes the name or the end of a key that was made at run time.
+	SetKey(site, id string, set KeySettings) (SiteKey, error)
 	// RemoveKey removes a key that was made at run time.
 	RemoveKey(site, id string) error
 	// RenewAdmin makes another admin token. The old one ends at once.
@@ -47,6 +49,12 @@ type SiteKey struct {
 type NewKey struct {
 	Name, Kind string
 	Ends       int64 // Unix milliseconds; 0 = never
+}
+
+// KeySettings are what of a key somebody changes; nil = it stays.
+type KeySettings struct {
+	Name *string
+	Ends *int64 // Unix milliseconds; 0 = never
 }
 
 // MadeKey is a key that was made, and the key itself.
@@ -126,14 +134,56 @@ func (n *API) addKey(_ context.Context, c *reading) error {
 		return err
 	}
 	k := NewKey{Name: sent.Name, Kind: sent.Kind}
-	if len(sent.Ends) > 0 && string(sent.Ends) != "null" {
-		at, err := jsonTime(sent.Ends, time.UTC)
-		if k.Ends = at.milli; err != nil || k.Ends <= 0 {
-			return badField("ends", "must be a time such as 2027-01-31T12:00:00Z, or null")
-		}
+	if k.Ends, err = keyEnds(sent.Ends); err != nil {
+		return err
 	}
 	made, err := ring.AddKey(c.ids[0], k)
 	return n.answerMade(c, adminlog.KeyAdd, &made, err)
+}
+
+// keyEnds reads when a key ends, in Unix milliseconds; 0 = never.
+func keyEnds(text json.RawMessage) (int64, error) {
+	if len(text) == 0 || string(text) == "null" {
+		return 0, nil
+	}
+	at, err := jsonTime(text, time.UTC)
+	if err != nil || at.milli <= 0 {
+		return 0, badField("ends", "must be a time such as 2027-01-31T12:00:00Z, or null")
+	}
+	return at.milli, nil
+}
+
+// setKey is PATCH /api/v1/admin/sites/{name}/keys/{id}.
+func (n *API) setKey(_ context.Context, c *reading) error {
+	ring, err := n.keyring()
+	if err != nil {
+		return err
+	}
+	var sent struct {
+		Name *string         `json:"name"`
+		Ends json.RawMessage `json:"ends"` // RawMessage keeps null and nothing apart
+	}
+	if err := readKeyBody(c, &sent, true); err != nil {
+		return err
+	}
+	set := KeySettings{Name: sent.Name}
+	if len(sent.Ends) > 0 {
+		ends, err := keyEnds(sent.Ends)
+		if err != nil {
+			return err
+		}
+		set.Ends = &ends
+	}
+	if set.Name == nil && set.Ends == nil {
+		return badRequest("the body must have name or ends")
+	}
+	key, err := ring.SetKey(strings.Clone(c.ids[0]), strings.Clone(c.ids[1]), set)
+	if err != nil {
+		return err
+	}
+	n.options.Note(c.req, adminlog.Entry{Action: adminlog.KeySet, Site: c.ids[0], What: key.ID})
+	c.out = n.appendKey(c.out, &key)
+	return nil
 }
 
 // rotateKey is POST /api/v1/admin/sites/{name}/keys/{id}/rotate.

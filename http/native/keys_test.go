@@ -36,6 +36,18 @@ func (f *fakeControl) RotateKey(site, id string, grace time.Duration) (MadeKey, 
 	return MadeKey{Key: someKeys[0], Secret: "sk_secret", Old: &someKeys[2]}, f.err
 }
 
+func (f *fakeControl) SetKey(site, id string, set KeySettings) (SiteKey, error) {
+	text := fmt.Sprint("set ", site, " ", id)
+	if set.Name != nil {
+		text += " name " + *set.Name
+	}
+	if set.Ends != nil {
+		text += fmt.Sprint(" ends ", *set.Ends)
+	}
+	f.asked = append(f.asked, text)
+	return someKeys[2], f.err
+}
+
 func (f *fakeControl) RemoveKey(site, id string) error {
 	f.asked = append(f.asked, fmt.Sprint("remove ", site, " ", id))
 	return f.err
@@ -77,6 +89,13 @@ func TestKeyCalls(t *testing.T) {
 		{"POST", keys + "/secret_key/rotate", form, `{"grace":"7d"}`, 200, "rotate shop secret_key 168h0m0s", "", "key rotate shop k0123456789 to secret_key"},
 		{"POST", keys + "/secret_key/rotate", form, `{"grace":"-1h"}`, 400, "", `"field":"grace"`, ""},
 		{"POST", keys + "/secret_key/rotate", form, `{"grace":5}`, 400, "", `"field":"grace"`, ""},
+		{"PATCH", keys + "/k0123456789", form, `{"name":"new"}`, 200, "set shop k0123456789 name new", `{"id":"k0123456789","name":"ci"`, "key set shop k0123456789"},
+		{"PATCH", keys + "/k0123456789", form, `{"ends":null}`, 200, "set shop k0123456789 ends 0", "", "key set shop k0123456789"},
+		{"PATCH", keys + "/k0123456789", form, `{"ends":"2027-01-31T12:00:00+01:00","name":""}`, 200, "set shop k0123456789 name  ends 1801393200000", "", "key set shop k0123456789"},
+		{"PATCH", keys + "/k0123456789", form, `{"ends":"soon"}`, 400, "", `"field":"ends"`, ""},
+		{"PATCH", keys + "/k0123456789", form, `{"name":7}`, 400, "", `"field":"name"`, ""},
+		{"PATCH", keys + "/k0123456789", form, `{"kind":"secret_key"}`, 400, "", "JSON object", ""},
+		{"PATCH", keys + "/k0123456789", form, `{}`, 400, "", "name or ends", ""},
 		{"DELETE", keys + "/k0123456789", "", "", 200, "remove shop k0123456789", `{"removed":"k0123456789"}`, "key remove shop k0123456789"},
 		{"DELETE", keys + "/a%2Fb", "", "", 200, "remove shop a/b", `{"removed":"a/b"}`, "key remove shop a/b"},
 		{"POST", adminPath + "token", "", "", 200, "renew", `{"admin_token":"adm_secret"}`, "admin token  "},
