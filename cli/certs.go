@@ -53,10 +53,23 @@ func certOptions(cfg *config.Config) wire.CertOptions {
 	return cfg.Certificates(filepath.Join(cfg.DataDir, acmeDir))
 }
 
-// newCertificates reads the certificates that are there. It asks nobody for one.
+// newCertificates reads the certificates that are there. One that ends soon is renewed from now on;
+// one that is missing is fetched after Start.
 func newCertificates(cfg *config.Config, log *slog.Logger) (*certificates, error) {
-	c := &certificates{Certs: new(wire.Certs), log: log, again: make(chan struct{}, 1), asked: certOptions(cfg), fetches: map[string]fetch{}}
-	apply, err := c.Certs.Prepare(c.asked)
+	return readCertificates(certOptions(cfg), log)
+}
+
+// lookCertificates reads the certificates that are there, for who writes nothing to the data
+// directory.
+func lookCertificates(cfg *config.Config, log *slog.Logger) (*certificates, error) {
+	o := certOptions(cfg)
+	o.ACME.Look = true
+	return readCertificates(o, log)
+}
+
+func readCertificates(o wire.CertOptions, log *slog.Logger) (*certificates, error) {
+	c := &certificates{Certs: new(wire.Certs), log: log, again: make(chan struct{}, 1), asked: o, fetches: map[string]fetch{}}
+	apply, err := c.Certs.Prepare(o)
 	if err != nil {
 		return nil, fmt.Errorf("%w. No event is lost. Mend the files, or take them from their copies, and start again", err)
 	}

@@ -2,13 +2,15 @@ package cli
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,7 +88,6 @@ func doctor(args []string, stdout, stderr io.Writer) int {
 	}
 	d.directory()
 	d.machine()
-	d.certificate()
 	d.running = served(&cfg)
 	s, end, err := reachStored(&cfg, "")
 	if err != nil {
@@ -100,6 +101,7 @@ func doctor(args []string, stdout, stderr io.Writer) int {
 		return ExitFailed
 	}
 	d.health()
+	d.certificates()
 	d.store()
 	d.sync()
 	d.sites()
@@ -165,7 +167,11 @@ func (d *doctorRun) store() {
 	if n := d.samples["cairn_corruptions_total"]; n > 0 {
 		d.say(problem, "store", "damaged data was found; run \"cairn check\", and see \"When data is damaged\" in docs/server.md")
 	} else {
-		d.say(good, "store", "format %d, %s", store.Version, plural(uint64(d.samples["cairn_runs"]), "run"))
+		text := fmt.Sprintf("format %.0f, %s", d.samples["cairn_store_version"], plural(uint64(d.samples["cairn_runs"]), "run"))
+		if version := d.samples["cairn_store_version"]; version > 0 && version < store.Version {
+			text += fmt.Sprintf("; the next start makes a snapshot and raises the format to %d", store.Version)
+		}
+		d.say(good, "store", "%s", text)
 	}
 	hidden := uint64(d.samples["cairn_hidden_events"])
 	switch {
@@ -280,23 +286,45 @@ func sizeOf(dir string) (bytes int64) {
 	return bytes
 }
 
-// certificate says when it ends.
-func (d *doctorRun) certificate() {
-	if d.cfg.TLSCert == "" {
-		return
+// certificates says when each ends, and which are missing. A running server knows that; else the
+// files do.
+func (d *doctorRun) certificates() {
+	if d.cfg.TLSCert != "" { // the server keeps the one before while the files do not fit together
+		if _, err := tls.LoadX509KeyPair(d.cfg.TLSCert, d.cfg.TLSKey); err != nil {
+			d.say(problem, "certificate", "tls_cert, tls_key: %v", err)
+		}
 	}
-	pair, err := tls.LoadX509KeyPair(d.cfg.TLSCert, d.cfg.TLSKey)
-	var leaf *x509.Certificate
-	if err == nil {
-		leaf, err = x509.ParseCertificate(pair.Certificate[0])
-	}
-	if err != nil {
+	const metric = `cairn_certificate_end_timestamp_seconds{host="`
+	var missing float64
+	ends := map[string]time.Time{}
+	if d.running {
+		for name, value := range d.samples {
+			if host, ok := strings.CutPrefix(name, metric); ok {
+				ends[strings.TrimSuffix(host, `"}`)] = time.Unix(int64(value), 0)
+			}
+		}
+		missing = d.samples["cairn_certificates_missing"]
+	} else if certs, err := lookCertificates(d.cfg, slog.New(slog.DiscardHandler)); err == nil {
+		defer certs.Close()
+		for _, t := range certs.Terms() {
+			ends[t.Host] = t.Until
+		}
+		missing = float64(len(certs.Missing()))
+	} else if d.cfg.TLSCert == "" { // else it was said
 		d.say(problem, "certificate", "%v", err)
-		return
 	}
-	left := leaf.NotAfter.Sub(d.now)
-	text := "ends " + leaf.NotAfter.UTC().Format("2006-01-02 15:04") + " UTC"
-	switch {
+	if missing > 0 {
+		d.say(problem, "certificate", "%s of acme_hosts without one: clients there are refused. The log says why it cannot be fetched", plural(uint64(missing), "host"))
+	}
+	for _, host := range slices.Sorted(maps.Keys(ends)) {
+		d.certificate(host, ends[host])
+	}
+}
+
+// certificate says when one ends.
+func (d *doctorRun) certificate(host string, ends time.Time) {
+	text := fmt.Sprintf("of %s ends %s UTC", host, ends.UTC().Format("2006-01-02 15:04"))
+	switch left := ends.Sub(d.now); {
 	case left < 0:
 		d.say(problem, "certificate", "%s: browsers refuse it. Renew it; the server reads the files again by itself", text)
 	case left < certProblem:

@@ -67,7 +67,7 @@ func serveReadOnly(cfg *config.Config, stdout, stderr io.Writer) int {
 		if p.inherited, err = wire.Inherit(); err != nil {
 			return ExitFailed, errors.Join(err, eng.Close())
 		}
-		if p.certs, err = newCertificates(cfg, log); err != nil { // those that are there
+		if p.certs, err = lookCertificates(cfg, log); err != nil { // those that are there
 			return ExitFailed, errors.Join(err, eng.Close())
 		}
 		opts, err := serverOptions(cfg, eng, sites, log, places, limit, p.certs)

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"math"
 	"sync/atomic"
+
+	"cairn/engine/store"
 )
 
 // Bounds of the histograms: seconds, and events of a group.
@@ -85,6 +87,9 @@ func (e *Engine) Stats() Stats {
 		DedupWindowSeconds: e.opts.Dedup.Seconds(),
 		DiskFreeBytes:      e.disk.Free(),
 		DiskReserveBytes:   e.disk.Reserve(),
+	}
+	if version, err := store.Get(e.db, store.Key("version")); err == nil && len(version) == 1 {
+		s.StoreVersion = version[0]
 	}
 	s.Corruptions, s.Damaged = e.damage.snapshot()
 	e.stats.mu.Lock()

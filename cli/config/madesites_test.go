@@ -288,14 +288,15 @@ func TestDifferences(t *testing.T) {
 	now.Listen = List{"127.0.0.1:4711"} // of ":0"
 	next := started
 	next.Memory, next.DataDir, next.IPRate, next.LogLevel = 1<<30, "elsewhere", 7, "debug"
+	next.ListenHTTP, next.TLSCert, next.TLSKey, next.ACMEHosts = ":80", "cert.pem", "key.pem", []string{"a.example"}
 	next.Sites = []Site{named(t, "shop", 2, `{"gpc":false}`), named(t, "blog", 3, `{}`)}
-	if got, want := next.KeepFixed(&started, &now), []string{"data_dir", "memory"}; !reflect.DeepEqual(got, want) {
+	if got, want := next.KeepFixed(&started, &now), []string{"listen_http", "data_dir", "memory"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("a restart is needed by %v, want %v", got, want)
 	}
 	if next.Memory != now.Memory || next.DataDir != now.DataDir || !slices.Equal(next.Listen, now.Listen) {
 		t.Errorf("fixed keys have changed: %+v", next)
 	}
-	if got, want := next.Differences(&now), []string{"ip_rate", "log_level", "site shop", "site blog", "site default"}; !reflect.DeepEqual(got, want) {
+	if got, want := next.Differences(&now), []string{"ip_rate", "tls_cert", "tls_key", "acme_hosts", "log_level", "site shop", "site blog", "site default"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("changed: %v, want %v", got, want)
 	}
 }

@@ -34,6 +34,7 @@ type ACME struct {
 	CA        string   // PEM file of the roots to trust at Directory; "" = those of the system
 	Dir       string   // where account and certificates are kept; it is made when needed
 	HTTP      bool     // Challenge is reachable on port 80 of the hosts
+	Look      bool     // use what is kept: ask nobody, renew nothing and write nothing
 }
 
 // HostsMax is how many hosts may be fetched.
@@ -124,6 +125,7 @@ func newAuthority(o ACME, old *authority) (*authority, error) {
 	if o.HTTP {
 		a.http = a.manager.HTTPHandler(http.NotFoundHandler())
 	}
+	a.closed.Store(o.Look)
 	for _, host := range o.Hosts {
 		a.ready[host] = new(atomic.Bool)
 		if a.cache.has(host, time.Now()) {
