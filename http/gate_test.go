@@ -251,7 +251,7 @@ func TestOpen(t *testing.T) {
 		t.Error(a.body)
 	}
 	link = code()
-	if err := s.SetSites([]*Site{testSite(1, "shop"), testSite(2, "blog")}, false, "another"); err != nil {
+	if err := s.setSites([]*Site{testSite(1, "shop"), testSite(2, "blog")}, false, "another"); err != nil {
 		t.Fatal(err)
 	}
 	withGate(t)(s.Server)
@@ -512,12 +512,12 @@ func TestSessionEnds(t *testing.T) {
 		"key": func(s *testServer, _ string, _ *atomic.Int64) {
 			other := testSite(1, "shop")
 			other.ReadKey = "another"
-			if err := s.SetSites([]*Site{other, testSite(2, "blog")}, false, "admin"); err != nil {
+			if err := s.setSites([]*Site{other, testSite(2, "blog")}, false, "admin"); err != nil {
 				s.t.Error(err)
 			}
 		},
 		"site": func(s *testServer, _ string, _ *atomic.Int64) {
-			if err := s.SetSites([]*Site{testSite(2, "blog")}, false, "admin"); err != nil {
+			if err := s.setSites([]*Site{testSite(2, "blog")}, false, "admin"); err != nil {
 				s.t.Error(err)
 			}
 		},
@@ -529,7 +529,7 @@ func TestSessionEnds(t *testing.T) {
 		if a := s.send("GET", "/api/v1/events", "", cookie); a.status != 200 {
 			t.Fatalf("%s: %d %s", name, a.status, a.body)
 		}
-		if err := s.SetSites([]*Site{testSite(1, "shop"), testSite(2, "blog")}, false, "another"); err != nil {
+		if err := s.setSites([]*Site{testSite(1, "shop"), testSite(2, "blog")}, false, "another"); err != nil {
 			t.Fatal(err)
 		}
 		withGate(t)(s.Server)

@@ -125,7 +125,7 @@ func TestFollowersOfAKey(t *testing.T) {
 	all = append(all, s.follow("Authorization: Bearer shop-read"))
 	// Other settings of the site do not end a stream, and it goes on being counted.
 	same := testSite(1, "shop")
-	if err := s.SetSites([]*Site{same}, false, "admin"); err != nil {
+	if err := s.setSites([]*Site{same}, false, "admin"); err != nil {
 		t.Fatal(err)
 	}
 	if a := s.send("GET", "/api/v1/live/stream", "", secret); a.status != 429 {
@@ -133,7 +133,7 @@ func TestFollowersOfAKey(t *testing.T) {
 	}
 	next := testSite(1, "shop")
 	next.SecretKey = "another-secret"
-	if err := s.SetSites([]*Site{next}, false, "admin"); err != nil {
+	if err := s.setSites([]*Site{next}, false, "admin"); err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range all[:lastingKeyMax] {

@@ -37,7 +37,6 @@ type Server struct {
 	now        func() time.Time
 	version    string
 	sites      atomic.Pointer[sites] // what can change, see sites.go
-	setting    sync.Mutex            // held by SetSites
 	native     *native.API
 	at         atomic.Pointer[Addresses] // where it listens, see SetAddress
 	inflater   *wire.Inflater

@@ -54,19 +54,6 @@ func (s *Server) Prepare(o Options) (apply func(), err error) {
 	}, nil
 }
 
-// SetSites replaces the sites and the admin's token alone, as Prepare does.
-func (s *Server) SetSites(list []*Site, implicit bool, admin string) error {
-	s.setting.Lock()
-	defer s.setting.Unlock()
-	o := s.sites.Load().options
-	o.Sites, o.Implicit, o.AdminToken = list, implicit, admin
-	apply, err := s.Prepare(o)
-	if err == nil {
-		apply()
-	}
-	return err
-}
-
 // newSites returns the sites that replace before. before is nil when the server starts.
 func (s *Server) newSites(before *sites, o Options) (next *sites, err error) {
 	list := o.Sites

@@ -16,6 +16,17 @@ import (
 	"cairn/http/matomo"
 )
 
+// setSites replaces the sites and the admin's token alone.
+func (s *Server) setSites(list []*Site, implicit bool, admin string) error {
+	o := s.sites.Load().options
+	o.Sites, o.Implicit, o.AdminToken = list, implicit, admin
+	apply, err := s.Prepare(o)
+	if err == nil {
+		apply()
+	}
+	return err
+}
+
 // keeping is a shop whose tracker keeps what stands behind # or not, with keys of its own.
 func keeping(keep bool, keys string) *Site {
 	site, settings := testSite(1, "shop"), matomo.Defaults()
@@ -59,7 +70,7 @@ func TestRequestKeepsItsSites(t *testing.T) {
 	// A hit that is 25 hours old needs a token.
 	hit := s.begin(fragmentHit, "token_auth=old-token&cdo=90000", "Content-Type: application/x-www-form-urlencoded")
 	client := s.begin("/track", `{"type":"track","payload":{"name":"a"}}`, "openpanel-client-id: shop-client", "openpanel-client-secret: old-client-secret")
-	if err := s.SetSites([]*Site{keeping(true, "new")}, false, "admin"); err != nil {
+	if err := s.setSites([]*Site{keeping(true, "new")}, false, "admin"); err != nil {
 		t.Fatal(err)
 	}
 	for _, finish := range []func() parsed{hit, client} {
@@ -93,7 +104,7 @@ func TestStreamKeepsItsSites(t *testing.T) {
 	}})
 	go func() {
 		<-begun
-		if err := s.SetSites([]*Site{keeping(true, "new")}, false, "admin"); err != nil {
+		if err := s.setSites([]*Site{keeping(true, "new")}, false, "admin"); err != nil {
 			t.Error(err)
 		}
 		close(replaced)
@@ -119,7 +130,7 @@ func TestBadSitesChangeNothing(t *testing.T) {
 	s := start(t, nil)
 	before := s.sites.Load()
 	for _, bad := range [][]*Site{nil, {testSite(1, "shop"), testSite(1, "blog")}, {testSite(1, "shop"), testSite(2, "shop")}} {
-		if err := s.SetSites(bad, false, "admin"); err == nil || s.sites.Load() != before {
+		if err := s.setSites(bad, false, "admin"); err == nil || s.sites.Load() != before {
 			t.Errorf("%d sites: %v", len(bad), err)
 		}
 	}
@@ -136,7 +147,7 @@ func TestWhatSitesKeep(t *testing.T) {
 	s := start(t, func(o *Options) { o.Sites = limited(1) })
 	ticket := s.sites.Load().registry.Tickets.Issue(1, time.Minute)
 	for i, c := range []struct{ rate, status int }{{1, 200}, {1, 429}, {1000, 200}} {
-		if err := s.SetSites(limited(c.rate), false, "admin"); err != nil {
+		if err := s.setSites(limited(c.rate), false, "admin"); err != nil {
 			t.Fatal(err)
 		}
 		if a := s.post(`{"name":"a"}`); a.status != c.status {
@@ -174,7 +185,7 @@ func TestSitesReplacedUnderLoad(t *testing.T) {
 			close(done)
 		}()
 		for busy := true; busy; swaps++ {
-			if err := s.SetSites([]*Site{keeping(swaps%2 == 0, "shop")}, false, "admin"); err != nil {
+			if err := s.setSites([]*Site{keeping(swaps%2 == 0, "shop")}, false, "admin"); err != nil {
 				t.Error(err)
 			}
 			select {
