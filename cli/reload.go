@@ -76,9 +76,10 @@ func (p *process) reconfigure(edit func(*config.Config, *config.MadeSites) error
 	if err != nil {
 		return nil, native.Change{}, p.explain(err, edit)
 	}
-	err = filled.Write()
-	if err == nil && edit != nil {
-		err = next.WriteSites()
+	if edit == nil {
+		err = filled.Write()
+	} else {
+		err = filled.WriteBeside(next.WriteSites)
 	}
 	if err != nil {
 		return nil, done, unwritten(next.DataDir, err)

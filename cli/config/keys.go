@@ -95,9 +95,10 @@ type Filled struct {
 	Made     bool     // keys or ids are new
 	Warnings []string // ids in the configuration that are not the ones kept, one sentence each
 
-	kept  GeneratedKeys
-	path  string
-	write bool // what keys.toml has is not kept
+	kept    GeneratedKeys
+	path    string
+	write   bool // what keys.toml has is not kept
+	dropped bool // keys.toml has keys of sites that were removed
 }
 
 // KeysError says that keys.toml is missing or not what cairn wrote, so that keys would change
@@ -198,7 +199,8 @@ func (f *Filled) dropRemoved(cfg *Config) {
 	f.kept.Sites = slices.DeleteFunc(f.kept.Sites, func(k SiteKeys) bool {
 		return siteOf(cfg.Sites, k.Name) == nil && slices.ContainsFunc(cfg.made.Removed, func(r RemovedSite) bool { return r.Name == k.Name })
 	})
-	f.write = f.write || len(f.kept.Sites) < n
+	f.dropped = len(f.kept.Sites) < n
+	f.write = f.write || f.dropped
 }
 
 // otherIDs says for each site whose id the configuration sets, and whose name has had another id
@@ -237,6 +239,25 @@ func (f *Filled) Write() error {
 		return nil
 	}
 	return writeKeys(f.path, &f.kept)
+}
+
+// WriteBeside is Write for a change of sites.toml, which sites writes. A site that is on the disk has
+// its keys there at any moment: those of a new one are written before it, and those of a removed one
+// stay until it is gone.
+func (f *Filled) WriteBeside(sites func() error) error {
+	if !f.dropped {
+		if err := f.Write(); err != nil {
+			return err
+		}
+		return sites()
+	}
+	if err := sites(); err != nil {
+		return err
+	}
+	if err := f.Write(); err != nil && f.Made { // else the next FillKeys drops them
+		return err
+	}
+	return nil
 }
 
 // ShowKeys fills in the keys as FillKeys does, for commands that only read. A key that is

@@ -300,3 +300,40 @@ func TestDifferences(t *testing.T) {
 		t.Errorf("changed: %v, want %v", got, want)
 	}
 }
+
+// A site whose removal could not be written keeps its keys.
+func TestRemovalThatFails(t *testing.T) {
+	k := newKeyed(t, "")
+	edit := func(do func(made *MadeSites), sites func(*Config) error) error {
+		t.Helper()
+		cfg, _, err := Change(Flags{DataDir: k.dir}, nil, func(_ *Config, made *MadeSites) error { do(made); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		filled, err := FillKeys(&cfg, Known{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filled.WriteBeside(func() error { return sites(&cfg) })
+	}
+	err := edit(func(made *MadeSites) { made.Sites = append(made.Sites, ImplicitSite(), named(t, "shop", 2, `{}`)) }, (*Config).WriteSites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := k.load().Site("shop").SecretKey
+	remove := func(made *MadeSites) {
+		made.Sites, made.Removed = made.Sites[:1], append(made.Removed, RemovedSite{Name: "shop", ID: 2})
+	}
+	if err := edit(remove, func(*Config) error { return os.ErrPermission }); !errors.Is(err, os.ErrPermission) {
+		t.Error(err)
+	}
+	if shop := k.load().Site("shop"); shop == nil || shop.SecretKey != before {
+		t.Errorf("after a removal that failed: %+v", shop)
+	}
+	if err := edit(remove, (*Config).WriteSites); err != nil {
+		t.Error(err)
+	}
+	if k.load().Site("shop") != nil || strings.Contains(k.files(), before) {
+		t.Error("the keys of a removed site are still there")
+	}
+}
