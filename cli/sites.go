@@ -48,6 +48,9 @@ func (p *process) AddSite(name string, settings map[string]any) (native.Change, 
 		if made.Site(name) != nil {
 			return &dialect.StatusError{Failure: dialect.Conflict, Field: "name", Msg: fmt.Sprintf("there is a site %q already", name)}
 		}
+		if len(made.Sites) >= config.MadeSitesMost {
+			return &dialect.StatusError{Failure: dialect.Conflict, Msg: fmt.Sprintf("there are %d sites that were made at run time, which is as many as there may be; put further ones into the configuration", len(made.Sites))}
+		}
 		site := config.DefaultSite()
 		site.Name = name
 		if err := config.SetSite(&site, settings); err != nil {

@@ -150,9 +150,10 @@ func FillKeys(cfg *Config, known Known, accept bool) (*Filled, error) {
 		}
 		cfg.AdminToken, cfg.adminGenerated = f.kept.AdminToken, true
 	}
+	used := usedIDs(cfg, &f.kept, all)
 	for i := range cfg.Sites {
 		cfg.Sites[i].noteGenerated()
-		if f.kept.fill(&cfg.Sites[i].SiteKeys, known.IDs, usedIDs(cfg, &f.kept, all)) {
+		if f.kept.fill(&cfg.Sites[i].SiteKeys, known.IDs, used) {
 			f.Made = true
 		}
 	}
@@ -292,7 +293,8 @@ func usedIDs(cfg *Config, kept *GeneratedKeys, known Known) map[uint32]bool {
 	return used
 }
 
-// fill completes one site's keys from g, and its id from known. What they lack is generated.
+// fill completes one site's keys from g, and its id from known. What they lack is generated. A new id
+// is one that is not in used, to which it is added.
 func (g *GeneratedKeys) fill(s *SiteKeys, known map[string]uint32, used map[uint32]bool) (made bool) {
 	at := -1
 	for i := range g.Sites {
@@ -315,6 +317,7 @@ func (g *GeneratedKeys) fill(s *SiteKeys, known map[string]uint32, used map[uint
 			}
 		}
 		s.ID = k.ID
+		used[s.ID] = true
 	}
 	for _, shape := range KeyShapes {
 		to, from := shape.Of(s), shape.Of(k)

@@ -22,6 +22,9 @@ import (
 // SitesName is the file of the sites made at run time, below the data directory.
 const SitesName = "sites.toml"
 
+// MadeSitesMost is how many sites may be made at run time.
+const MadeSitesMost = 1000
+
 // MadeSites is the content of sites.toml.
 type MadeSites struct {
 	Sites   []Site        `toml:"site"`
