@@ -58,9 +58,8 @@ type credential struct {
 	digest  [32]byte
 	account *Account // nil for the admin token
 	kind    Kind     // "" for the admin token
-	id      string   // of a Key; "" for one of the configuration or of keys.toml
-	name    string
-	ends    int64 // Unix milliseconds; 0 = never
+	title   string   // what admin.log calls the key
+	ends    int64    // Unix milliseconds; 0 = never
 	rights  dialect.Right
 	admin   bool
 	private bool // proves more than a public write key: limits by ip do not apply
@@ -81,25 +80,13 @@ func (c *credential) use() {
 	}
 }
 
-// title is what admin.log calls the key. An operator chooses names, so that of a Key is not
-// enough.
-func (c *credential) title() string {
-	switch {
-	case c.admin:
-		return "admin token"
-	case c.id != "":
-		return c.name + " (" + c.id + ")"
-	}
-	return string(c.kind)
-}
-
 // credentials of a site, the plain ones first.
 func (a *Account) credentials() (list []*credential) {
 	plain := func(text string, c credential) {
 		if text == "" {
 			return
 		}
-		c.account, c.digest = a, sha256.Sum256([]byte(text))
+		c.account, c.digest, c.title = a, sha256.Sum256([]byte(text)), string(c.kind)
 		list = append(list, &c)
 	}
 	for _, rule := range kindRules {
@@ -109,7 +96,8 @@ func (a *Account) credentials() (list []*credential) {
 	plain(a.ClientSecret, credential{kind: ClientSecret, private: true})
 	configured := len(list)
 	for _, k := range a.More {
-		c := &credential{account: a, digest: k.SHA256, kind: k.Kind, id: k.ID, name: k.Name, ends: k.Ends}
+		c := &credential{account: a, digest: k.SHA256, kind: k.Kind, ends: k.Ends}
+		c.title = k.Name + " (" + k.ID + ")" // an operator chooses names, so that alone is not enough
 		// A rotation that was cut leaves the key that it was to replace in both places.
 		if slices.ContainsFunc(list[:configured], func(o *credential) bool { return o.digest == c.digest && o.kind == c.kind }) {
 			continue
@@ -211,7 +199,7 @@ func (r *Registry) alive(c *credential) *credential {
 		return nil
 	case c.over(r.Tickets.now):
 		if r.ended != nil {
-			r.ended(&c.account.Site, c.title())
+			r.ended(&c.account.Site, c.title)
 		}
 		return nil
 	}

@@ -124,6 +124,17 @@ func TestMoreKeysInHeader(t *testing.T) {
 	}
 }
 
+// A request with a key made at run time costs what one with a key of the configuration costs.
+func TestMoreKeysCost(t *testing.T) {
+	r, _ := moreKeys(t, &clock{time.UnixMilli(1e12 - 1)})
+	allocs := func(header string) float64 {
+		return testing.AllocsPerRun(100, func() { r.Authorize(header, "", dialect.Write, false) })
+	}
+	if plain, made := allocs("Bearer shop-secret"), allocs("Bearer more-secret_key"); made > plain {
+		t.Errorf("%v allocations, and %v with a key of the configuration", made, plain)
+	}
+}
+
 // A browser's session ends with its key.
 func TestSessionEndsWithKey(t *testing.T) {
 	c := &clock{time.UnixMilli(1e12 - 1)}

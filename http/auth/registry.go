@@ -98,7 +98,7 @@ func newRegistry(before *Registry, sites []Keys, tokens Tokens, implicit bool) (
 		ended:    before.ended,
 	}
 	if tokens.Admin != "" {
-		c := &credential{digest: sha256.Sum256([]byte(tokens.Admin)), rights: dialect.Read | dialect.Write | dialect.Manage, admin: true, private: true}
+		c := &credential{digest: sha256.Sum256([]byte(tokens.Admin)), title: "admin token", rights: dialect.Read | dialect.Write | dialect.Manage, admin: true, private: true}
 		if err := r.add(c, before); err != nil {
 			return nil, fmt.Errorf("admin token: %w", err)
 		}
@@ -191,7 +191,7 @@ type Grant struct {
 
 // grant is what a key in a header opens.
 func (c *credential) grant() Grant {
-	return Grant{Account: c.account, Private: c.private, Rights: c.rights, Admin: c.admin, Queries: c.queries, Streams: c.streams, Key: c.title(), Ends: c.ends}
+	return Grant{Account: c.account, Private: c.private, Rights: c.rights, Admin: c.admin, Queries: c.queries, Streams: c.streams, Key: c.title, Ends: c.ends}
 }
 
 // Authorize resolves the key in an Authorization header. query is the raw query string, in
