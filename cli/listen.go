@@ -117,7 +117,7 @@ func closeAll(all []net.Listener) {
 // TLS if it has a certificate. The caller runs the server on the listener. With an error both are
 // nil.
 func Listen(cfg *config.Config, eng httpd.Engine, places *geo.Locator, sites []*httpd.Site, log *slog.Logger) (*httpd.Server, net.Listener, error) {
-	certs, err := newCertificates(cfg, log)
+	certs, err := lookCertificates(cfg, log)
 	if err != nil {
 		return nil, nil, err
 	}
