@@ -71,6 +71,9 @@ func (s *Server) logAccess(x *exchange, size int64, took time.Duration, whole bo
 	if x.res.Status >= 500 {
 		level = slog.LevelWarn
 	}
+	if x.c.Own() && x.res.Status == 200 && x.route != nil && (x.route.name == "/healthz" || x.route.name == "/readyz") {
+		return // the watchdog and "cairn healthcheck", again and again
+	}
 	ctx := context.Background()
 	if !s.log.Enabled(ctx, level) {
 		return

@@ -236,7 +236,7 @@ func TestPackagesOfEachArchitecture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &run{stdout: io.Discard, top: top, out: t.TempDir(), stage: t.TempDir(), version: "1.2.3", when: time.Unix(1_700_000_000, 0).UTC()}
+	r := &run{stdout: io.Discard, top: top, out: t.TempDir(), stage: t.TempDir(), version: "1.2.3", maintainer: maintainerDefault, when: time.Unix(1_700_000_000, 0).UTC()}
 	for name := range docs {
 		if err := os.WriteFile(filepath.Join(r.stage, name), []byte(name), 0o644); err != nil {
 			t.Fatal(err)
