@@ -39,10 +39,22 @@ const stallMax = 2 * time.Minute
 
 // Bucket is a bucket of S3 below a prefix. It implements backup.Bucket.
 type Bucket struct {
-	core     *minio.Core
+	calls
 	bucket   string
 	prefix   string // "" or ends with a slash
 	stallMax time.Duration
+}
+
+// calls are the calls of the client. They are functions, because a field of the client's type would keep
+// all of its methods in the program: a Bucket is put into interfaces, and the linker cannot know what is
+// called of the types inside it once a program calls methods by their name, as html/template does. The
+// client's other methods take 1.5 MB.
+type calls struct {
+	putObject    func(ctx context.Context, bucket, name string, body io.Reader, size int64, md5, sha256 string, opts minio.PutObjectOptions) (minio.UploadInfo, error)
+	getObject    func(ctx context.Context, bucket, name string, opts minio.GetObjectOptions) (io.ReadCloser, minio.ObjectInfo, http.Header, error)
+	statObject   func(ctx context.Context, bucket, name string, opts minio.StatObjectOptions) (minio.ObjectInfo, error)
+	removeObject func(ctx context.Context, bucket, name string, opts minio.RemoveObjectOptions) error
+	listObjects  func(ctx context.Context, bucket string, opts minio.ListObjectsOptions) <-chan minio.ObjectInfo
 }
 
 // ParseTo splits "s3://bucket/prefix". The prefix is "" or ends with a slash.
@@ -87,10 +99,11 @@ func Open(o Options) (*Bucket, error) {
 	if o.PathStyle {
 		lookup = minio.BucketLookupPath
 	}
-	b.core, err = minio.NewCore(host, &minio.Options{Creds: creds, Secure: secure, Region: region, BucketLookup: lookup, Transport: dated{transport}, MaxRetries: 1})
+	core, err := minio.NewCore(host, &minio.Options{Creds: creds, Secure: secure, Region: region, BucketLookup: lookup, Transport: dated{transport}, MaxRetries: 1})
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %q: %w", o.Endpoint, err)
 	}
+	b.calls = calls{core.PutObject, core.GetObject, core.StatObject, core.RemoveObject, core.Client.ListObjects}
 	return b, nil
 }
 
@@ -183,7 +196,7 @@ func (b *Bucket) Put(ctx context.Context, name string, body io.ReadSeeker, size 
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return backup.Info{}, err
 	}
-	up, err := b.core.PutObject(ctx, b.bucket, b.prefix+name, &watched{body, moved}, size, "", hex.EncodeToString(sum[:]), opts)
+	up, err := b.putObject(ctx, b.bucket, b.prefix+name, &watched{body, moved}, size, "", hex.EncodeToString(sum[:]), opts)
 	if err != nil {
 		return backup.Info{}, b.explain(ctx, "store "+name, err, when != backup.Condition{})
 	}
@@ -197,7 +210,7 @@ func (b *Bucket) Put(ctx context.Context, name string, body io.ReadSeeker, size 
 func (b *Bucket) Get(ctx context.Context, name string) (io.ReadCloser, backup.Info, error) {
 	ctx, moved, cancel := b.watch(ctx)
 	var now time.Time
-	r, o, _, err := b.core.GetObject(context.WithValue(ctx, dateKey{}, &now), b.bucket, b.prefix+name, minio.GetObjectOptions{})
+	r, o, _, err := b.getObject(context.WithValue(ctx, dateKey{}, &now), b.bucket, b.prefix+name, minio.GetObjectOptions{})
 	if err != nil {
 		defer cancel()
 		return nil, backup.Info{}, b.explain(ctx, "read "+name, err, false)
@@ -214,7 +227,7 @@ func (b *Bucket) Head(ctx context.Context, name string) (backup.Info, error) {
 	ctx, _, cancel := b.watch(ctx)
 	defer cancel()
 	var now time.Time
-	o, err := b.core.StatObject(context.WithValue(ctx, dateKey{}, &now), b.bucket, b.prefix+name, minio.StatObjectOptions{})
+	o, err := b.statObject(context.WithValue(ctx, dateKey{}, &now), b.bucket, b.prefix+name, minio.StatObjectOptions{})
 	if err != nil {
 		return backup.Info{}, b.explain(ctx, "look at "+name, err, false)
 	}
@@ -225,7 +238,7 @@ func (b *Bucket) Head(ctx context.Context, name string) (backup.Info, error) {
 func (b *Bucket) Delete(ctx context.Context, name string) error {
 	ctx, _, cancel := b.watch(ctx)
 	defer cancel()
-	err := b.core.RemoveObject(ctx, b.bucket, b.prefix+name, minio.RemoveObjectOptions{})
+	err := b.removeObject(ctx, b.bucket, b.prefix+name, minio.RemoveObjectOptions{})
 	if err = b.explain(ctx, "delete "+name, err, false); errors.Is(err, backup.ErrNotFound) {
 		return nil
 	}
@@ -237,7 +250,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, each func(backup.Info)
 	ctx, moved, cancel := b.watch(ctx)
 	defer cancel() // which ends the library's goroutine
 	last := ""
-	for o := range b.core.Client.ListObjects(ctx, b.bucket, minio.ListObjectsOptions{Prefix: b.prefix + prefix, Recursive: true}) {
+	for o := range b.listObjects(ctx, b.bucket, minio.ListObjectsOptions{Prefix: b.prefix + prefix, Recursive: true}) {
 		moved()
 		if o.Err != nil {
 			return b.explain(ctx, "list "+b.String(), o.Err, false)
