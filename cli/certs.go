@@ -192,6 +192,9 @@ func (c *certificates) Troubles() (reasons []string) {
 	for _, host := range c.Missing() {
 		reasons = append(reasons, "there is no certificate for "+host+" yet")
 	}
+	if trouble := c.Trouble(); trouble != "" {
+		reasons = append(reasons, trouble)
+	}
 	for _, t := range c.Terms() {
 		switch left := time.Until(t.Until); {
 		case left <= 0:

@@ -172,6 +172,14 @@ func (c *Certs) Terms() (all []CertTerm) {
 	return all
 }
 
+// Trouble says why a certificate in files that have changed cannot be used, "" = it can.
+func (c *Certs) Trouble() string {
+	if set := c.set.Load(); set != nil && set.pair != nil {
+		return set.pair.trouble()
+	}
+	return ""
+}
+
 // Missing are the hosts of ACME without a certificate.
 func (c *Certs) Missing() (hosts []string) {
 	set := c.set.Load()

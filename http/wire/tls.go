@@ -23,18 +23,44 @@ type keyPair struct {
 	loaded  *tls.Certificate
 	changed [2]time.Time // of the files as loaded
 	checked time.Time
+	failed  error     // of the last reading; nil = it was good
+	since   time.Time // of failed
 }
 
 func (k *keyPair) current() *tls.Certificate {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if now := k.now(); now.Sub(k.checked) >= certCheck {
-		k.checked = now
-		if k.times() != k.changed {
-			_ = k.loadLocked() // half-written files: the next check sees the rest
-		}
-	}
+	k.checkLocked()
 	return k.loaded
+}
+
+// trouble says why the files of the certificate in use cannot be read since they changed, "" = they can.
+// Files that are being written get some time.
+func (k *keyPair) trouble() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.checkLocked()
+	if k.failed == nil || k.now().Sub(k.since) < 2*certCheck {
+		return ""
+	}
+	return "the files of the certificate have changed and cannot be used, so the one before stays in use: " + k.failed.Error()
+}
+
+func (k *keyPair) checkLocked() {
+	now := k.now()
+	if now.Sub(k.checked) < certCheck {
+		return
+	}
+	k.checked = now
+	if k.times() == k.changed {
+		k.failed = nil
+		return
+	}
+	err := k.loadLocked() // half-written files: the next check sees the rest
+	if err != nil && k.failed == nil {
+		k.since = now
+	}
+	k.failed = err
 }
 
 func (k *keyPair) load() error {

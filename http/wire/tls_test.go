@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,8 +36,13 @@ func TestPairFollowsItsFiles(t *testing.T) {
 	}
 	os.WriteFile(keyFile, []byte("half"), 0o600)
 	later()
-	if got := name(); got != "old.example" {
-		t.Errorf("with a broken key: %s", got)
+	if got := name(); got != "old.example" || pair.trouble() != "" {
+		t.Errorf("with a broken key: %s %s", got, pair.trouble())
+	}
+	later()
+	later()
+	if got := pair.trouble(); !strings.Contains(got, keyFile) {
+		t.Errorf("with a key that stays broken: %q", got)
 	}
 	testkit.Certificate(t, dir, "new.example")
 	if got := name(); got != "old.example" {
@@ -45,6 +51,30 @@ func TestPairFollowsItsFiles(t *testing.T) {
 	later()
 	if got := name(); got != "new.example" {
 		t.Errorf("after a change: %s", got)
+	}
+	if got := pair.trouble(); got != "" {
+		t.Errorf("after a change: %s", got)
+	}
+	text, err := os.ReadFile(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := now // what is put back as it was is no trouble
+	os.Remove(keyFile)
+	for range 3 { // it is looked at each time
+		later()
+		name()
+	}
+	if got := pair.trouble(); !strings.Contains(got, keyFile) {
+		t.Errorf("without a key: %q", got)
+	}
+	os.WriteFile(keyFile, text, 0o600)
+	for _, f := range []string{certFile, keyFile} {
+		os.Chtimes(f, was, was)
+	}
+	now = now.Add(certCheck)
+	if got := pair.trouble(); got != "" {
+		t.Errorf("with the files as they were: %s", got)
 	}
 }
 
