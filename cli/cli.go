@@ -36,7 +36,7 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 		{"serve", "[flags]", "run the server", serve},
 		{"keys", "[flags]", "print the keys of every site and commands to try them", printKeys},
 		{"key", "add|list|set|rotate|remove [flags]", "make, list, change, replace and remove keys of a site", cmdKey},
-		{"site", "COMMAND", "add, list, change and remove sites of the running server", cmdSite},
+		{"site", "add|list|set|remove [flags]", "add, list, change and remove sites of the running server", cmdSite},
 		{"reload", "[flags]", "have the running server read its configuration again", reloadServer},
 		{"dashboard", "[flags]", "print a link that opens the dashboard of the running server", openDashboard},
 		{"export", "[flags] [FILTER]", "write the events of a site to a file: NDJSON, CSV or Parquet", exportEvents},

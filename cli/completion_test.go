@@ -149,6 +149,16 @@ func TestDescribe(t *testing.T) {
 	if f := flag("healthcheck", "timeout"); f.value != "TIME" || f.file || f.def != "5s" {
 		t.Errorf("%+v", f)
 	}
+	for _, name := range []string{"site add", "site list", "site set", "site remove", "key add", "key set"} {
+		if d, ok := seen[name]; !ok || d.about == "" {
+			t.Errorf("%s is not described", name)
+		}
+	}
+	for name, d := range seen { // the table lists the words, or no shell and no manual knows them
+		if strings.HasPrefix(d.args, "COMMAND") {
+			t.Errorf("%s %s: list the commands", name, d.args)
+		}
+	}
 	if !seen["restore"].files || seen["version"].files {
 		t.Error("files are offered where none belong, or not where they do")
 	}
