@@ -308,7 +308,7 @@ func TestDataDirectoriesAreTaken(t *testing.T) {
 			"empty":                           {},
 			"a fresh file system":             {"lost+found/": ""},
 			"keys alone":                      {"keys.toml": string(keys)},
-			"keys and more":                   {"keys.toml": string(keys), "sites.toml": "", "cairn.toml": ""},
+			"keys and more":                   {"keys.toml": string(keys), "admin.log": "", "cairn.toml": ""},
 			"a start that was cut short":      {"salts": "", "ballast": "x"},
 			"one that was cut a little later": {"keys.toml": string(keys), "salts": "", "store/": "", "store.tmp/pairs-1": "x"},
 		} {
