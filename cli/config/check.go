@@ -40,6 +40,9 @@ func Check(fl Flags, environ []string) (cfg Config, mistakes, warnings []string)
 		if mistakes = found; !ok {
 			return cfg, mistakes, nil
 		}
+		if cfg.hasSecret() {
+			warnings = warnReadable(warnings, file)
+		}
 	}
 	c := &checker{cfg: &cfg, o: NewOrigins(&cfg, fl, environ), mistakes: mistakes}
 	used := map[string]bool{}
@@ -50,11 +53,12 @@ func Check(fl Flags, environ []string) (cfg Config, mistakes, warnings []string)
 	if fl.DataDir != "" {
 		cfg.DataDir = fl.DataDir
 	}
+	warnings = append(warnings, cfg.raiseMemory()...)
 	made, err := ReadSites(filepath.Join(cfg.DataDir, SitesName))
 	if err != nil {
 		c.add("", err.Error())
 	} else {
-		warnings = cfg.add(made)
+		warnings = append(warnings, cfg.add(made)...)
 	}
 	c.o = NewOrigins(&cfg, fl, environ)
 	for i := range cfg.Sites {
@@ -68,13 +72,8 @@ func Check(fl Flags, environ []string) (cfg Config, mistakes, warnings []string)
 	c.secrets()
 	c.values()
 	c.sites()
-	for i := range cfg.Sites {
-		for _, w := range cfg.Sites[i].Matomo.Warnings() {
-			warnings = append(warnings, fmt.Sprintf("site %q: %s", cfg.Sites[i].Name, w))
-		}
-	}
-	warnings = append(warnings, cfg.ShortSecrets()...)
-	return cfg, c.mistakes, warnings
+	warnings = append(warnings, cfg.warnings()...)
+	return cfg, c.mistakes, append(warnings, cfg.ShortSecrets()...)
 }
 
 // checkFile decodes a file and finds all unknown keys. ok is false when the file is no TOML of the
@@ -138,6 +137,10 @@ func (c *checker) secrets() {
 	}
 	read("admin_token", secret{"admin_token", &c.cfg.AdminToken, c.cfg.AdminTokenFile})
 	read("metrics_token", secret{"metrics_token", &c.cfg.MetricsToken, c.cfg.MetricsTokenFile})
+	b := &c.cfg.Backup
+	read("backup.access_key", secret{"access_key", &b.AccessKey, b.AccessKeyFile})
+	read("backup.access_secret", secret{"access_secret", &b.AccessSecret, b.AccessSecretFile})
+	read("backup.passphrase", secret{"passphrase", &b.passphrase, b.PassphraseFile})
 	for i := range c.cfg.Sites {
 		for _, s := range c.cfg.Sites[i].secrets() {
 			table := fmt.Sprintf("site[%d].", i)

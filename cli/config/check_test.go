@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,42 @@ func TestShow(t *testing.T) {
 		key := path[strings.LastIndexByte(path, '.')+1:]
 		if !strings.Contains("\n"+shown, "\n"+key+" = ") {
 			t.Errorf("%s is not shown", path)
+		}
+	}
+}
+
+// What a start refuses is a mistake, and what it warns of is a warning.
+func TestCheckFindsWhatAStartSays(t *testing.T) {
+	dir := t.TempDir()
+	open := filepath.Join(dir, "open")
+	if err := os.WriteFile(open, []byte("secret"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"[backup]\nto = \"s3://b/p\"\npassphrase_file = \"/does/not/exist\"\n",
+		"[backup]\nto = \"s3://b/p\"\naccess_secret = \"a\"\naccess_secret_file = \"b\"\n",
+		"[backup]\nto = \"s3://b/p\"\nendpoint = \"http://minio\"\n",
+		"admin_token = \"aaaaaaaaaaaaaaaaaaaaaaaa\"\n",
+		"metrics_token_file = \"" + open + "\"\n",
+		"memory = \"1MiB\"\n",
+	} {
+		file := filepath.Join(dir, "cairn.toml")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		fl := Flags{File: file, DataDir: filepath.Join(dir, "no")}
+		_, said, err := Load(fl, nil)
+		_, mistakes, warnings := Check(fl, nil)
+		if err == nil && len(said) == 0 {
+			t.Errorf("%s: a start says nothing", text)
+		}
+		if (err != nil) != (len(mistakes) > 0) {
+			t.Errorf("%s: a start says %v, the check %q", text, err, mistakes)
+		}
+		for _, w := range said {
+			if !slices.Contains(warnings, w) {
+				t.Errorf("%s: the check does not warn: %s", text, w)
+			}
 		}
 	}
 }

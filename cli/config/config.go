@@ -217,10 +217,7 @@ func Change(fl Flags, environ []string, change func(*Config, *MadeSites) error) 
 	if err := overlay(reflect.ValueOf(&cfg).Elem(), "CAIRN_", env, used); err != nil {
 		return cfg, nil, err
 	}
-	if cfg.Memory < engine.MemoryLeast {
-		warnings = append(warnings, fmt.Sprintf("memory = %q is too little; the server uses %q", cfg.Memory, dialect.Size(engine.MemoryLeast)))
-		cfg.Memory = engine.MemoryLeast
-	}
+	warnings = append(warnings, cfg.raiseMemory()...)
 	if fl.Listen != "" {
 		cfg.Listen = listOf(fl.Listen)
 	}
@@ -246,16 +243,30 @@ func Change(fl Flags, environ []string, change func(*Config, *MadeSites) error) 
 	if err := cfg.readSecretFiles(); err != nil {
 		return cfg, nil, err
 	}
-	for i := range cfg.Sites {
-		for _, w := range cfg.Sites[i].Matomo.Warnings() {
-			warnings = append(warnings, fmt.Sprintf("site %q: %s", cfg.Sites[i].Name, w))
+	return cfg, append(warnings, cfg.warnings()...), nil
+}
+
+// raiseMemory gives the server the least memory that it can run with.
+func (c *Config) raiseMemory() (warnings []string) {
+	if c.Memory < engine.MemoryLeast {
+		warnings = append(warnings, fmt.Sprintf("memory = %q is too little; the server uses %q", c.Memory, dialect.Size(engine.MemoryLeast)))
+		c.Memory = engine.MemoryLeast
+	}
+	return warnings
+}
+
+// warnings are those of a configuration that is complete.
+func (c *Config) warnings() (list []string) {
+	for i := range c.Sites {
+		for _, w := range c.Sites[i].Matomo.Warnings() {
+			list = append(list, fmt.Sprintf("site %q: %s", c.Sites[i].Name, w))
 		}
 	}
-	warnings = append(warnings, cfg.Backup.warnings()...)
-	for _, file := range cfg.secretFiles() {
-		warnings = warnReadable(warnings, file)
+	list = append(list, c.Backup.warnings()...)
+	for _, file := range c.secretFiles() {
+		list = warnReadable(list, file)
 	}
-	return cfg, warnings, nil
+	return list
 }
 
 // Refused is the error of a configuration that the server does not start with. It says what to
