@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,13 +46,15 @@ func put(b backup.Bucket, name, text string, when backup.Condition) error {
 
 // Whatever happens on the way, a call says so, and never says that an object is missing.
 func TestFaults(t *testing.T) {
-	fault := s3test.Pass
-	p := &s3test.Proxy{To: s3test.New("bucket"), Next: func(string, string) s3test.Fault { return fault }}
+	var now atomic.Int64 // a request that was given up may still ask
+	now.Store(int64(s3test.Pass))
+	p := &s3test.Proxy{To: s3test.New("bucket"), Next: func(string, string) s3test.Fault { return s3test.Fault(now.Load()) }}
 	b := serve(t, p)
 	if err := put(b, "x", "text", backup.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, fault = range []s3test.Fault{s3test.CutBefore, s3test.CutAfter, s3test.CutBody, s3test.Forbidden, s3test.Failed, s3test.Busy} {
+	for _, fault := range []s3test.Fault{s3test.CutBefore, s3test.CutAfter, s3test.CutBody, s3test.Forbidden, s3test.Failed, s3test.Busy} {
+		now.Store(int64(fault))
 		ctx := context.Background()
 		r, _, err := b.Get(ctx, "x")
 		if err == nil {
