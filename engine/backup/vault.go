@@ -32,6 +32,10 @@ const ObjectPrefix = "obj/"
 // paid once a start. More would not fit beside a store with little memory. Tests take less.
 var scryptWork = 16
 
+// scryptMost bounds the work that a key in a bucket may ask for: whoever can write to the bucket must not
+// fill the memory of the server.
+const scryptMost = 16
+
 // ErrNoPassphrase and ErrPassphrase say why a bucket cannot be read.
 var (
 	ErrNoPassphrase = errors.New("the backup is encrypted; give its passphrase with passphrase_file")
@@ -159,7 +163,7 @@ func unwrap(wrapped, passphrase string) (*vaultKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	id.SetMaxWorkFactor(20)
+	id.SetMaxWorkFactor(scryptMost)
 	r, err := age.Decrypt(armor.NewReader(strings.NewReader(wrapped)), id)
 	var none *age.NoIdentityMatchError
 	if errors.As(err, &none) {
