@@ -153,6 +153,7 @@ func (b *backups) Stop() {
 func (b *backups) end() {
 	if b.running != nil {
 		b.stop()
+		b.process.engine.EndShipping()
 		b.running, b.stop = nil, nil
 	}
 }

@@ -16,7 +16,7 @@ import (
 // shipping notes what has changed since the log was last shipped. Nothing is noted until LogSource is
 // called.
 type shipping struct {
-	on      atomic.Bool
+	on      atomic.Bool   // the maps are there
 	rows    atomic.Int64  // events published since Events was last asked
 	due     chan struct{} // buffered, one value; never nil
 	changes atomic.Uint64 // deletions
@@ -31,8 +31,8 @@ type shipping struct {
 // shippedVisitsMax bounds the visits that wait to be shipped: about 40 MB at the most.
 const shippedVisitsMax = 1 << 19
 
-// LogSource returns what ships the log of the store. The source may be used until Close or LogSource is
-// called.
+// LogSource returns what ships the log of the store. The source may be used until Close, LogSource or
+// EndShipping is called.
 func (e *Engine) LogSource() (*backup.LogSource, error) {
 	s := &e.shipping
 	s.mu.Lock()
@@ -62,6 +62,16 @@ func (e *Engine) LogSource() (*backup.LogSource, error) {
 	}, nil
 }
 
+// EndShipping says that nobody ships the log any more: a deletion then needs no copy in a bucket. What
+// waited for one is found by the next LogSource.
+func (e *Engine) EndShipping() {
+	s := &e.shipping
+	s.on.Store(false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.visits, s.deletions, s.copied, s.dropped = nil, nil, nil, false
+}
+
 // events returns LogSource.Events.
 func (s *shipping) events(e *Engine) func() map[uint32]uint64 {
 	return func() map[uint32]uint64 {
@@ -83,6 +93,9 @@ func (s *shipping) published(g *group, sealRows int) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.visits == nil {
+		return // shipping has just ended
+	}
 	for _, b := range g.beats {
 		if len(s.visits) >= shippedVisitsMax {
 			s.dropped = true
@@ -118,7 +131,7 @@ func (s *shipping) deleted(site uint32, r *erase.Record) bool {
 	name := erase.CopyName(site, r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.copied[name] {
+	if s.deletions == nil || s.copied[name] {
 		return true
 	}
 	if _, waits := s.deletions[name]; !waits {

@@ -450,3 +450,27 @@ func TestRemovedBeforeAStartStaysRemoved(t *testing.T) {
 		t.Errorf("removed, but restored: %+v, %v", all, err)
 	}
 }
+
+// When nobody ships any more, a deletion waits for no copy: its purge ends at once.
+func TestDeletionAfterTheEndOfShipping(t *testing.T) {
+	l := newLine(t, nil)
+	l.send("a", "b")
+	l.ship()
+	l.engine.EndShipping()
+	d := query.Deletion{Kind: query.DeletePerson, Where: []query.Cond{{Field: "user", Values: []string{"b"}}}, By: "secret_key", Now: true}
+	r, err := l.engine.Delete(t.Context(), &l.site.Site, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.engine.WaitPurged(t.Context(), &l.site.Site, r.ID); err != nil {
+		t.Fatal(err)
+	}
+	l.send("c")
+	src, err := l.engine.LogSource()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := src.Deletions(); len(left) != 0 {
+		t.Errorf("the seqs of %d deletions are kept for a copy that nobody makes", len(left))
+	}
+}
