@@ -18,6 +18,7 @@ type Backup struct {
 	Options
 	store    Store
 	requests chan request
+	ended    chan struct{} // closed when Run returns
 	limiter  limiter
 	lease    *lease
 
@@ -57,7 +58,7 @@ func New(o Options) (*Backup, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	b := &Backup{Options: o, store: o.Store, requests: make(chan request), manifests: make(map[string]*Manifest),
+	b := &Backup{Options: o, store: o.Store, requests: make(chan request), ended: make(chan struct{}), manifests: make(map[string]*Manifest),
 		damaged: make(map[string]bool), limiter: limiter{rate: o.Rate}}
 	return b, nil
 }
@@ -79,8 +80,9 @@ var (
 	attemptWait = time.Second
 )
 
-// Run backs up until the context ends. Then the lease is given back.
+// Run backs up until the context ends. Then the lease is given back. It is called once.
 func (b *Backup) Run(ctx context.Context) {
+	defer close(b.ended)
 	retry := retryFirst
 	for ctx.Err() == nil {
 		began := b.now()
@@ -122,6 +124,8 @@ func (b *Backup) SnapshotNow(ctx context.Context, take bool) (Made, error) {
 	r := request{take, make(chan answer, 1)}
 	select {
 	case b.requests <- r:
+	case <-b.ended:
+		return Made{}, errStopping
 	case <-ctx.Done():
 		return Made{}, errors.New("a snapshot or its verification is under way; see \"cairn backup list\"")
 	}
@@ -202,6 +206,7 @@ func (b *Backup) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	held := time.Now()
 	take := slices.ContainsFunc(b.waiting, func(r request) bool { return r.take })
 	err = b.lease.hold(ctx, take)
 	b.setLease(err)
@@ -218,7 +223,7 @@ func (b *Backup) session(ctx context.Context) error {
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer stop(nil)
-	workers.Go(func() { b.keepLease(ctx, stop) })
+	workers.Go(func() { b.keepLease(ctx, stop, held) })
 	urgent := make(chan struct{}, 1)
 	if b.shipper != nil {
 		workers.Go(func() { b.ship(ctx, urgent) })
@@ -327,28 +332,32 @@ func (b *Backup) newestVerified() (at time.Time) {
 	return at
 }
 
-// keepLease renews the lease until the context ends, or ends it when the lease is lost.
-func (b *Backup) keepLease(ctx context.Context, stop context.CancelCauseFunc) {
+// keepLease renews the lease until the context ends, or ends it when the lease is lost. last is a time
+// before the newest renewal.
+func (b *Backup) keepLease(ctx context.Context, stop context.CancelCauseFunc, last time.Time) {
+	const most = leaseEnds - time.Minute
 	tick := time.NewTicker(leaseRenew)
 	defer tick.Stop()
-	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		err := b.lease.hold(ctx, false)
+		now := time.Now()
+		bounded, cancel := context.WithDeadline(ctx, last.Add(most)) // a request that hangs must not outlast the lease
+		err := b.lease.hold(bounded, false)
+		cancel()
 		var lost *LeaseError
 		switch {
 		case err == nil:
-			last = time.Now()
+			last = now
 			b.setLease(nil)
 		case errors.As(err, &lost):
 			b.setLease(err)
 			stop(err)
 			return
-		case time.Since(last) > leaseEnds-leaseRenew:
+		case time.Since(last) >= most:
 			// It may end before the next attempt.
 			stop(fmt.Errorf("renew the lease: %w", err))
 			return

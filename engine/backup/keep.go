@@ -19,9 +19,18 @@ const (
 	orphanAge      = 24 * time.Hour
 )
 
-// kept returns which snapshots stay. times ascend.
-func (k Keep) kept(times []time.Time) map[time.Time]bool {
+// kept returns which snapshots stay. times ascend. Those of a clock that was ahead count on their own:
+// otherwise they would take the places of the snapshots that are made now.
+func (k Keep) kept(times []time.Time, now time.Time) map[time.Time]bool {
 	keep := make(map[time.Time]bool)
+	ahead, _ := slices.BinarySearchFunc(times, now.Add(time.Millisecond), time.Time.Compare)
+	k.mark(keep, times[:ahead])
+	k.mark(keep, times[ahead:])
+	return keep
+}
+
+// mark adds to keep which of times stay.
+func (k Keep) mark(keep map[time.Time]bool, times []time.Time) {
 	if n := len(times); n > 0 {
 		keep[times[n-1]] = true
 	}
@@ -43,7 +52,6 @@ func (k Keep) kept(times []time.Time) map[time.Time]bool {
 			}
 		}
 	}
-	return keep
 }
 
 // prune deletes old manifests, then objects. The caller holds the lease. It returns the kept manifests,
@@ -58,11 +66,11 @@ func (b *Backup) prune(ctx context.Context, v *Vault) ([]*Manifest, error) {
 		at, _ := snapTime(name)
 		times = append(times, at)
 	}
-	keep := b.Keep.kept(times)
+	keep := b.Keep.kept(times, b.now())
 	var kept []*Manifest
 	for i, name := range names {
 		if !keep[times[i]] {
-			if err := v.Delete(ctx, name); err != nil {
+			if err := b.delete(ctx, v, name); err != nil {
 				return nil, err
 			}
 			delete(b.manifests, name)
@@ -79,6 +87,18 @@ func (b *Backup) prune(ctx context.Context, v *Vault) ([]*Manifest, error) {
 		kept = append(kept, m)
 	}
 	return kept, b.pruneObjects(ctx, v, kept)
+}
+
+// deleteTrust is how long the lease counts as held when something is deleted.
+const deleteTrust = 10 * time.Second
+
+// delete deletes an object. A machine that was suspended may have lost the lease without knowing it, and the
+// new holder counts on what this one found to be old: so the lease is renewed first.
+func (b *Backup) delete(ctx context.Context, v *Vault, name string) error {
+	if err := b.lease.heldFor(ctx, deleteTrust); err != nil {
+		return err
+	}
+	return v.Delete(ctx, name)
 }
 
 // pruneObjects deletes objects that no manifest has named for a day.
@@ -119,7 +139,7 @@ func (b *Backup) pruneObjects(ctx context.Context, v *Vault, kept []*Manifest) e
 		return err
 	}
 	for _, name := range old {
-		if err := v.Delete(ctx, name); err != nil {
+		if err := b.delete(ctx, v, name); err != nil {
 			return err
 		}
 		delete(b.verified, name)

@@ -1,9 +1,13 @@
 package backup
 
 import (
+	"context"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -31,9 +35,10 @@ func TestKeep(t *testing.T) {
 		{"weeks begin on Monday", Keep{Weekly: 2}, hourlyFor(end, 300), "29T23 30T14"},
 		{"all rules", Keep{2, 2, 3}, hourlyFor(end, 300), "22T23 29T23 30T13 30T14"},
 		{"hours without a snapshot do not count", Keep{Hourly: 2}, []time.Time{end.Add(-300 * time.Hour), end}, "18T02 30T14"},
+		{"of a clock that was ahead", Keep{Hourly: 1}, []time.Time{end.Add(-time.Hour), end, end.Add(80 * time.Hour), end.Add(81 * time.Hour)}, "30T14 03T23"},
 		{"several in an hour", Keep{Hourly: 2}, []time.Time{end.Add(-time.Hour), end.Add(-2 * time.Minute), end}, "30T13 30T14"},
 	} {
-		kept := c.keep.kept(c.have)
+		kept := c.keep.kept(c.have, end)
 		var got []string
 		for _, at := range c.have {
 			if kept[at] {
@@ -51,7 +56,8 @@ func TestOrphans(t *testing.T) {
 	ctx := t.Context()
 	now := time.Date(2026, 11, 30, 14, 0, 0, 0, time.UTC)
 	mem := NewMem()
-	b := &Backup{Options: Options{Now: func() time.Time { return now }}, manifests: map[string]*Manifest{}, verified: map[string]time.Time{}}
+	clock := func() time.Time { return now }
+	b := &Backup{Options: Options{Now: clock}, manifests: map[string]*Manifest{}, verified: map[string]time.Time{}, lease: newLease(mem, "one", "", clock)}
 	v := &Vault{Bucket: mem}
 	put := func(name string) {
 		t.Helper()
@@ -87,6 +93,21 @@ func TestOrphans(t *testing.T) {
 	expect("obj/late", "obj/named")
 	now = now.Add(25 * time.Hour)
 	expect("obj/named")
+	// Whoever has lost the lease without knowing it deletes nothing.
+	put("obj/counted-on")
+	expect("obj/counted-on", "obj/named")
+	now = now.Add(25 * time.Hour)
+	b.lease.since = b.lease.since.Add(-time.Hour) // the machine was suspended
+	if err := newLease(mem, "two", "", clock).hold(ctx, true); err != nil {
+		t.Fatal(err)
+	}
+	var lost *LeaseError
+	if err := b.pruneObjects(ctx, v, kept); !errors.As(err, &lost) {
+		t.Errorf("without the lease: %v", err)
+	}
+	if got := mem.Names(ObjectPrefix); len(got) != 2 {
+		t.Errorf("%q are left", got)
+	}
 }
 
 func TestManifestNames(t *testing.T) {
@@ -134,4 +155,30 @@ func TestSettings(t *testing.T) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}
+}
+
+// A request that hangs does not keep a holder at work beyond the end of its lease.
+func TestHangingRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := NewMem()
+		b := &Backup{lease: newLease(mem, "one", "", time.Now)}
+		if err := b.lease.hold(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+		b.lease.bucket = hanging{mem}
+		began := time.Now()
+		ctx, stop := context.WithCancelCause(t.Context())
+		b.keepLease(ctx, stop, began)
+		if took := time.Since(began); took >= leaseEnds || context.Cause(ctx) == nil {
+			t.Errorf("after %v: %v", took, context.Cause(ctx))
+		}
+	})
+}
+
+// hanging is a bucket that takes nothing and does not say so.
+type hanging struct{ Bucket }
+
+func (hanging) Put(ctx context.Context, _ string, _ io.ReadSeeker, _ int64, _ [32]byte, _ Condition) (Info, error) {
+	<-ctx.Done()
+	return Info{}, ctx.Err()
 }

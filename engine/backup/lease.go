@@ -40,10 +40,11 @@ type lease struct {
 	own    leaseJSON
 	now    func() time.Time
 
-	mu   sync.Mutex // held by each call
-	tag  string     // of the object, while the lease is held
-	held bool       // it was held at some time
-	lost bool       // it was held and somebody else has taken it
+	mu    sync.Mutex // held by each call
+	tag   string     // of the object, while the lease is held
+	held  bool       // it was held at some time
+	lost  bool       // it was held and somebody else has taken it
+	since time.Time  // before the newest renewal, without the monotonic clock, which stands still while a machine is suspended
 }
 
 func newLease(b Bucket, incarnation, host string, now func() time.Time) *lease {
@@ -70,6 +71,28 @@ func (e *LeaseError) Error() string {
 func (l *lease) hold(ctx context.Context, take bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now().Round(0)
+	err := l.renew(ctx, take)
+	if err == nil {
+		l.since = now
+	}
+	return err
+}
+
+// heldFor renews the lease unless that was done within the last trust.
+func (l *lease) heldFor(ctx context.Context, trust time.Duration) error {
+	l.mu.Lock()
+	age := time.Now().Round(0).Sub(l.since)
+	fresh := l.tag != "" && age >= 0 && age < trust
+	l.mu.Unlock()
+	if fresh {
+		return nil
+	}
+	return l.hold(ctx, false)
+}
+
+// renew is hold. l.mu is held.
+func (l *lease) renew(ctx context.Context, take bool) error {
 	if l.tag != "" {
 		err := l.put(ctx, Condition{Tag: l.tag})
 		if !errors.Is(err, ErrCondition) {
