@@ -33,6 +33,8 @@ type Shipper interface {
 	Ship(ctx context.Context) error
 	// Began says that a snapshot is in the bucket that has all that was acknowledged before began.
 	Began(ctx context.Context, m *Manifest, began time.Time) error
+	// Whole says that all of the log after the newest snapshot is in the bucket, as far as it was shipped.
+	Whole() bool
 	// Shipped is a time; all that was acknowledged before it is in the bucket. Zero = not known.
 	Shipped() time.Time
 	// Prune deletes what was shipped before a time and is needed by no snapshot that is kept. The

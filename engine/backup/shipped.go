@@ -28,6 +28,13 @@ func (s *LogShipper) Shipped() time.Time {
 	return s.through
 }
 
+// Whole implements Shipper.
+func (s *LogShipper) Whole() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.want == "" && !s.through.IsZero()
+}
+
 // Metrics implements Shipper.
 func (s *LogShipper) Metrics(put func(name, kind, help string, value float64, labels ...string)) {
 	if s.onlyCopies {

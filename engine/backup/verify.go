@@ -162,8 +162,12 @@ func (b *Backup) restoreToScratch(ctx context.Context, v *Vault, m *Manifest) er
 	}
 	defer os.RemoveAll(b.Scratch)
 	dir := filepath.Join(b.Scratch, "restored")
-	if _, err := restoreSnapshot(ctx, v, m, RestoreOptions{Dir: dir, Replay: b.Replay, Deletions: b.Deletions, Room: b.Room, Now: b.now}); err != nil {
+	r, err := restoreSnapshot(ctx, v, m, RestoreOptions{Dir: dir, Replay: b.Replay, Deletions: b.Deletions, Room: b.Room, Now: b.now})
+	if err != nil {
 		return err
+	}
+	if why := r.Replayed.Why; why != "" && b.shipper != nil && b.shipper.Whole() {
+		return fmt.Errorf("the log after it is restored up to %s and no further: %s", r.Replayed.Until.Format(time.RFC3339), why)
 	}
 	next, problems, err := b.Recount(ctx, dir, b.recount, recountMax)
 	if err != nil {
