@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,7 +165,10 @@ func TestBackUpAndRestore(t *testing.T) {
 			w.change = func(o *backup.Options) {
 				o.Passphrase = passphrase
 				at := time.Now()
-				o.Now = func() time.Time { return at.Add(time.Duration(w.engine.Acknowledged()) * time.Hour / 500) }
+				var asked atomic.Int64 // no two snapshots have one name
+				o.Now = func() time.Time {
+					return at.Add(time.Duration(w.engine.Acknowledged())*time.Hour/500 + time.Duration(asked.Add(1))*time.Millisecond)
+				}
 			}
 			b, stop := w.start()
 			ingest(t, w.engine, 1000)
