@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"cairn/cli/config"
+	"cairn/http/wire"
 )
 
 // This file is "cairn config": it checks the configuration, and shows it.
@@ -55,6 +56,11 @@ func configCheck(cf config.Flags, stdout io.Writer) int {
 	if cfg.TLSCert != "" && cfg.TLSKey != "" {
 		_, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
 		add("tls_cert", err)
+	}
+	if acme := certOptions(&cfg).ACME; len(acme.Hosts) > 0 {
+		acme.Look = true
+		_, err := new(wire.Certs).Prepare(wire.CertOptions{ACME: acme})
+		add("acme_ca", err) // the only one of these keys that names a file
 	}
 	for _, file := range geoFiles(&cfg) {
 		if _, err := os.Stat(file); err != nil {

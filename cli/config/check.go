@@ -138,9 +138,9 @@ func (c *checker) secrets() {
 	read("admin_token", secret{"admin_token", &c.cfg.AdminToken, c.cfg.AdminTokenFile})
 	read("metrics_token", secret{"metrics_token", &c.cfg.MetricsToken, c.cfg.MetricsTokenFile})
 	b := &c.cfg.Backup
-	read("backup.access_key", secret{"access_key", &b.AccessKey, b.AccessKeyFile})
-	read("backup.access_secret", secret{"access_secret", &b.AccessSecret, b.AccessSecretFile})
-	read("backup.passphrase", secret{"passphrase", &b.passphrase, b.PassphraseFile})
+	read("backup.access_key", secret{"backup.access_key", &b.AccessKey, b.AccessKeyFile})
+	read("backup.access_secret", secret{"backup.access_secret", &b.AccessSecret, b.AccessSecretFile})
+	read("backup.passphrase", secret{"backup.passphrase", &b.passphrase, b.PassphraseFile})
 	for i := range c.cfg.Sites {
 		for _, s := range c.cfg.Sites[i].secrets() {
 			table := fmt.Sprintf("site[%d].", i)
@@ -164,7 +164,7 @@ func (c *checker) values() {
 		if err == nil {
 			return
 		}
-		key := keyAtFront.FindString(err.Error())
+		key := keyAtFront.FindString(strings.Replace(err.Error(), "backup: ", "backup.", 1))
 		if strings.HasPrefix(err.Error(), "set both tls_cert") {
 			key = "tls_cert"
 			try.TLSKey = ""

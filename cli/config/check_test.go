@@ -29,6 +29,13 @@ ip = "hide"
 [[site]]
 name = "good"
 read_key_file = "/does/not/exist"
+
+[backup]
+to = "s3://bucket/prefix"
+every = "1s"
+credentials = "x"
+access_secret_file = "/does/not/exist"
+passphrase_file = "/does/not/exist"
 `
 
 // TestCheckFindsAll finds every mistake of a file with its line, of a variable and of a flag.
@@ -42,13 +49,14 @@ func TestCheckFindsAll(t *testing.T) {
 	for _, want := range []string{
 		file + `:1: listen = "nowhere"`, file + `:2: dedup_hours`, file + `:3: unknown key "ip_rat"`, file + `:4: log_level = "loud"`,
 		file + `:7: unknown key`, file + `:11: site "shop": timezone`, file + `:15: site "blog": ip = "hide"`, file + `:19: read_key_file`,
+		file + `:23: backup: every`, file + `:24: backup: credentials`, file + `:25: backup.access_secret_file`, file + `:26: backup.passphrase_file`,
 		"CAIRN_IP_CONNS: ", "CAIRN_SITE_GOOD_RATE_LIMIT: ", "CAIRN_RESERVE: reserve",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("not found: %s", want)
 		}
 	}
-	if len(mistakes) != 11 || len(warnings) != 1 || !strings.Contains(warnings[0], "CAIRN_PORT") {
+	if len(mistakes) != 15 || len(warnings) != 2 || !strings.Contains(warnings[0], "CAIRN_PORT") || !strings.Contains(warnings[1], "passphrase") {
 		t.Errorf("%d mistakes:\n%s\nwarnings %q", len(mistakes), all, warnings)
 	}
 	if _, mistakes, _ := Check(Flags{Listen: "x", DataDir: t.TempDir()}, nil); len(mistakes) != 1 || !strings.HasPrefix(mistakes[0], "-listen: ") {

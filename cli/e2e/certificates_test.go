@@ -137,3 +137,17 @@ func TestCertificateChanges(t *testing.T) {
 	stays.Close()
 	s.finish()
 }
+
+// "cairn config check" reads the file of an authority, as a start does.
+func TestCheckAuthority(t *testing.T) {
+	t.Parallel()
+	flags := configured(t, "acme_hosts = [\"stats.example\"]\nacme_ca = \"/does/not/exist\"\n")
+	dir := filepath.Join(t.TempDir(), "data")
+	out, err := cairnSays(t.Context(), "config", "check", flags[0], flags[1], "-data", dir)
+	if err == nil || !strings.Contains(out, flags[1]+":2: acme_ca: open /does/not/exist") {
+		t.Errorf("%s %v", out, err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("a check has made the data directory")
+	}
+}
