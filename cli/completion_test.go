@@ -155,7 +155,7 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 	for name, d := range seen { // the table lists the words, or no shell and no manual knows them
-		if strings.HasPrefix(d.args, "COMMAND") {
+		if strings.HasPrefix(d.args, "COMMAND") && len(d.words) == 0 {
 			t.Errorf("%s %s: list the commands", name, d.args)
 		}
 	}

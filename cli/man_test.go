@@ -20,7 +20,13 @@ func TestManualIsWhole(t *testing.T) {
 		t.Errorf("%.80s", page)
 	}
 	for _, d := range describe() {
-		section := page[strings.Index(page, ".SS \"cairn "+roff(d.name))+1:]
+		head := ".SS \"cairn " + roff(d.name)
+		begin := max(strings.Index(page, head+" "), strings.Index(page, head+"\""))
+		if begin < 0 {
+			t.Errorf("%s is missing", d.name)
+			continue
+		}
+		section := page[begin+1:]
 		section, _, _ = strings.Cut(section, ".SS")
 		for _, f := range d.flags {
 			if !strings.Contains(section, "\n\\fB\\-"+roff(f.name)+"\\fR") {
