@@ -286,8 +286,17 @@ func (s *sealer) maybeSeal(g *group) {
 	for _, sg := range g.order {
 		site := sg.site
 		site.fresh += sg.fresh
-		if o := site.MemPart(); o != nil && (o.Rows() >= s.e.opts.SealRows || o.Bytes() >= s.e.memory.SealBytes || int64(site.fresh) >= s.e.memory.SealValues) {
+		o := site.MemPart()
+		if o == nil {
+			continue
+		}
+		full := func(share int64) bool {
+			return int64(o.Rows()) >= int64(s.e.opts.SealRows)/share || o.Bytes() >= s.e.memory.SealBytes/share || int64(site.fresh) >= s.e.memory.SealValues/share
+		}
+		if full(1) {
 			s.add(site, site.Detach())
+		} else if full(2) {
+			s.e.shipping.leaving(o.Rows())
 		}
 	}
 	s.mu.Lock()

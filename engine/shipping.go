@@ -105,6 +105,13 @@ func (s *shipping) published(g *group, sealRows int) {
 	}
 }
 
+// leaving notes that a part of so many rows is half complete: they leave the log when it is sealed.
+func (s *shipping) leaving(rows int) {
+	if s.on.Load() && s.rows.Load() > int64(rows/4) {
+		s.poke()
+	}
+}
+
 // poke says that shipping should not wait.
 func (s *shipping) poke() {
 	select {

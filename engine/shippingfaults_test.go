@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"cairn/engine"
 	"cairn/engine/backup"
+	"cairn/engine/event"
 	"cairn/engine/query"
 
 	"github.com/cespare/xxhash/v2"
@@ -124,7 +126,7 @@ func TestGapInTheLog(t *testing.T) {
 		t.Errorf("the gap is forgotten: %v, %v", err, l.shipper.Troubles())
 	}
 	names, done := l.restored(m, time.Time{})
-	if names != "e1" || !strings.Contains(done.Why, "neither in the snapshot nor in the log") {
+	if names != "e1" || !strings.Contains(done.Why, "left the log of the store before") {
 		t.Errorf("%q: %s", names, done.Why)
 	}
 	later := l.snapshot()
@@ -134,6 +136,13 @@ func TestGapInTheLog(t *testing.T) {
 	l.wait(time.Minute)
 	l.send("z")
 	l.ship()
+	spans, err := backup.Spans(t.Context(), l.vault, []*backup.Manifest{m, later})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := l.at.Add(-2 * time.Minute); !spans[0].To.Equal(first) || !spans[1].To.Equal(l.at) {
+		t.Errorf("the list promises moments up to %s and %s, but the gap begins at %s and it is %s", spans[0].To, spans[1].To, first, l.at)
+	}
 	if names, done := l.restored(later, time.Time{}); len(strings.Fields(names)) != 26 || done.Why != "" {
 		t.Errorf("%q: %s", names, done.Why)
 	}
@@ -341,5 +350,36 @@ func TestStoreThatWasPutBack(t *testing.T) {
 	}
 	if names, done := l.restored(l.snapshots[len(l.snapshots)-1], l.at); names != "e4 e5 e6 e7 e8" || done.Why != "" {
 		t.Errorf("a snapshot of the new time: %q up to %s: %q", names, done.Until, done.Why)
+	}
+}
+
+// A part that is complete because of its values, long before it has many rows, is shipped before it is
+// sealed as well.
+func TestManyValuesAreShippedInTime(t *testing.T) {
+	l := newLine(t, func(o *engine.Options) { o.Memory = 64 << 20 })
+	l.ship()
+	due := false
+	for i := 0; i < 100 && !due; i++ {
+		var records []event.Record
+		for range 200 {
+			l.sent++
+			properties := event.Object{}
+			for p := range 16 {
+				properties = append(properties, event.Member{Key: fmt.Sprintf("p%d", p), Value: event.Str(fmt.Sprintf("v%d", l.sent))})
+			}
+			records = append(records, event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "e", User: "u", Time: l.at.UnixMilli(), Properties: properties}})
+		}
+		l.sendRecords(records...)
+		select {
+		case <-l.shipper.Due():
+			due = true
+		default:
+		}
+	}
+	if !due {
+		t.Fatal("nothing is due")
+	}
+	if err := l.shipper.Ship(t.Context()); errors.Is(err, backup.ErrGap) {
+		t.Errorf("after %d events: %v", l.sent, err)
 	}
 }

@@ -26,6 +26,7 @@ type Backup struct {
 	vault     *Vault               // nil until the bucket was opened
 	shipper   Shipper              // nil = the log is not shipped
 	manifests map[string]*Manifest // that were read, by name
+	useless   map[string]bool      // names of manifests that are damaged
 	verified  map[string]time.Time // when objects were read back
 	damaged   map[string]bool      // objects that were found to be damaged
 	restored  time.Time            // the newest restore to scratch
@@ -90,6 +91,9 @@ func (b *Backup) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			break
 		}
+		if errors.Is(err, errSwapped) {
+			b.vault, b.shipper = nil, nil // opened again
+		}
 		if b.lastSuccess().After(began) {
 			retry = retryFirst
 		}
@@ -116,6 +120,9 @@ func (b *Backup) Run(ctx context.Context) {
 		b.lease.release(last)
 	}
 }
+
+// errSwapped says that the bucket is no longer the one that was opened.
+var errSwapped = errors.New("this is another bucket than it was: it does not have the key of the backup")
 
 var errStopping = errors.New("the backup is stopping")
 
@@ -155,6 +162,7 @@ func (b *Backup) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.limit = b.limiter.wrap
 	if b.lease == nil {
 		b.lease = newLease(bucket, b.store.Incarnation(), b.Host, b.now)
 	}
@@ -169,19 +177,36 @@ func (b *Backup) open(ctx context.Context) error {
 	return nil
 }
 
-// load reads the manifests of the bucket. A bucket of another store is an error.
+// load reads the manifests of the bucket. A bucket of another store is an error. It is called before each
+// snapshot, since another bucket may have been put into the place of this one.
 func (b *Backup) load(ctx context.Context) (newest *Manifest, err error) {
+	if same, err := b.vault.hasKey(ctx); err != nil {
+		return nil, err
+	} else if !same {
+		return nil, fmt.Errorf("%s: %w", b.vault, errSwapped)
+	}
 	names, err := Manifests(ctx, b.vault)
 	if err != nil {
 		return nil, err
 	}
 	var kept []*Manifest
+	useless := make(map[string]bool)
 	for _, name := range names {
 		m := b.manifests[name]
 		if m == nil {
-			if m, err = ReadManifest(ctx, b.vault, name); err != nil {
-				b.Log.Error("a snapshot in the backup cannot be restored", "to", b.vault.String(), "error", err)
+			m, err = ReadManifest(ctx, b.vault, name)
+			if errors.Is(err, errManifest) {
+				if !b.useless[name] {
+					b.Log.Error("a snapshot in the backup cannot be restored", "to", b.vault.String(), "error", err)
+				}
+				useless[name] = true
 				continue
+			}
+			if errors.Is(err, ErrNotFound) {
+				continue // it has just been deleted
+			}
+			if err != nil {
+				return nil, err
 			}
 			b.manifests[name] = m
 		}
@@ -191,6 +216,7 @@ func (b *Backup) load(ctx context.Context) (newest *Manifest, err error) {
 		kept = append(kept, m)
 	}
 	b.setKept(kept)
+	b.setUseless(useless)
 	if n := len(kept); n > 0 {
 		newest = kept[n-1]
 	}
@@ -265,6 +291,9 @@ func (b *Backup) session(ctx context.Context) error {
 
 // backUp makes a snapshot, tells who waits for it, and deletes what is not kept.
 func (b *Backup) backUp(ctx context.Context) (*Manifest, error) {
+	if _, err := b.load(ctx); err != nil {
+		return nil, err
+	}
 	began := b.now()
 	acknowledged := b.store.Acknowledged()
 	made, err := b.snapshot(ctx, b.vault)
@@ -278,7 +307,16 @@ func (b *Backup) backUp(ctx context.Context) (*Manifest, error) {
 	b.waiting = nil
 	b.manifests[made.Manifest.Name] = made.Manifest
 	b.Log.Info("backed up", "to", b.vault.String(), "snapshot", made.Manifest.Name, "events", made.Manifest.Events, "objects", made.Objects, "bytes", made.Sent, "seconds", made.Seconds)
-	kept, err := b.prune(ctx, b.vault)
+	if b.shipper != nil {
+		// First, since it is so however the rest ends: else a gap would ask for snapshots on and on.
+		b.shipping.Lock()
+		err := b.shipper.Began(ctx, made.Manifest, began)
+		b.shipping.Unlock()
+		if err != nil {
+			return nil, err
+		}
+	}
+	kept, err := b.prune(ctx, b.vault, made.Manifest)
 	if err != nil {
 		return nil, fmt.Errorf("delete old backups: %w", err)
 	}
@@ -287,9 +325,6 @@ func (b *Backup) backUp(ctx context.Context) (*Manifest, error) {
 	if b.shipper != nil {
 		b.shipping.Lock()
 		defer b.shipping.Unlock()
-		if err := b.shipper.Began(ctx, made.Manifest, began); err != nil {
-			return nil, err
-		}
 		if err := b.shipper.Prune(ctx, began.Add(-b.LogKeep), kept); err != nil {
 			return nil, fmt.Errorf("delete old objects of the log: %w", err)
 		}

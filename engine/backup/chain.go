@@ -29,6 +29,7 @@ import (
 // LIFE is the incarnation, BEGIN and TIME are by the clock of the store. NUMBER counts up, but not
 // every number is used: BEFORE is the number of the object before. All that was acknowledged before
 // TIME is in the objects up to this one. "more" says that it is not: the next object has the rest.
+// Where events are missing before an object, BEFORE is a number that no object has.
 const (
 	LogPrefix = "log/"
 	logLayout = "20060102T150405.000Z"

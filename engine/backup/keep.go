@@ -56,10 +56,13 @@ func (k Keep) mark(keep map[time.Time]bool, times []time.Time) {
 
 // prune deletes old manifests, then objects. The caller holds the lease. It returns the kept manifests,
 // oldest first.
-func (b *Backup) prune(ctx context.Context, v *Vault) ([]*Manifest, error) {
+func (b *Backup) prune(ctx context.Context, v *Vault, newest *Manifest) ([]*Manifest, error) {
 	names, err := Manifests(ctx, v)
 	if err != nil {
 		return nil, err
+	}
+	if !slices.Contains(names, newest.Name) {
+		return nil, fmt.Errorf("%s does not list %s, which was stored", v, newest.Name)
 	}
 	var times []time.Time
 	for _, name := range names {
@@ -67,24 +70,45 @@ func (b *Backup) prune(ctx context.Context, v *Vault) ([]*Manifest, error) {
 		times = append(times, at)
 	}
 	keep := b.Keep.kept(times, b.now())
+	useless := make(map[string]bool)
 	var kept []*Manifest
+	var old []string
 	for i, name := range names {
-		if !keep[times[i]] {
-			if err := b.delete(ctx, v, name); err != nil {
-				return nil, err
-			}
-			delete(b.manifests, name)
-			continue
-		}
 		m := b.manifests[name]
 		if m == nil {
-			// A damaged manifest names nobody knows what. Nothing is deleted while there is one.
-			if m, err = ReadManifest(ctx, v, name); err != nil {
-				return nil, fmt.Errorf("no object is deleted: %w", err)
+			m, err = ReadManifest(ctx, v, name)
+			if err != nil && !errors.Is(err, errManifest) {
+				return nil, err
 			}
-			b.manifests[name] = m
+			if m != nil {
+				if m.Line != b.store.Line() {
+					return nil, fmt.Errorf("%s has backups of another store; use another prefix", v)
+				}
+				b.manifests[name] = m
+			}
 		}
-		kept = append(kept, m)
+		switch {
+		case !keep[times[i]]:
+			old = append(old, name)
+		case m == nil:
+			useless[name] = true
+		default:
+			kept = append(kept, m)
+		}
+	}
+	if kept, old, err = b.keepSpans(ctx, v, kept, old); err != nil {
+		return nil, err
+	}
+	for _, name := range old {
+		if err := b.delete(ctx, v, name); err != nil {
+			return nil, err
+		}
+		delete(b.manifests, name)
+	}
+	b.setUseless(useless)
+	// A damaged manifest names nobody knows what. No object is deleted while there is one.
+	if len(useless) > 0 {
+		return kept, nil
 	}
 	return kept, b.pruneObjects(ctx, v, kept)
 }
@@ -99,6 +123,61 @@ func (b *Backup) delete(ctx context.Context, v *Vault, name string) error {
 		return err
 	}
 	return v.Delete(ctx, name)
+}
+
+// spansMost and spanLeast bound how many snapshots stay for the log after them alone, and how much of it
+// each has to have.
+const (
+	spansMost = 24
+	spanLeast = time.Minute
+)
+
+// keepSpans moves from old to kept the snapshots without which moments that the log still has could not
+// be restored: where the log begins, and where it goes on after a gap.
+func (b *Backup) keepSpans(ctx context.Context, v *Vault, kept []*Manifest, old []string) ([]*Manifest, []string, error) {
+	if b.LogEvery == 0 || len(old) == 0 {
+		return kept, old, nil
+	}
+	all := slices.Clone(kept)
+	isOld := make(map[string]bool)
+	for _, name := range old {
+		if m := b.manifests[name]; m != nil {
+			all, isOld[name] = append(all, m), true
+		}
+	}
+	slices.SortFunc(all, func(a, b *Manifest) int { return a.Created.Compare(b.Created) })
+	spans, err := Spans(ctx, v, all)
+	if err != nil {
+		return nil, nil, err
+	}
+	reached := b.now().Add(-b.LogKeep) // up to when there is nothing to keep
+	stays := make(map[string]bool)
+	for i, m := range all {
+		if isOld[m.Name] {
+			if i+1 < len(all) && !all[i+1].Created.After(reached) {
+				continue
+			}
+			to := spans[i].To
+			if n := slices.IndexFunc(all[i:], func(m *Manifest) bool { return !isOld[m.Name] }); n >= 0 {
+				if next := all[i+n].Created; next.Before(to) {
+					to = next
+				}
+			}
+			from := m.Created
+			if reached.After(from) {
+				from = reached
+			}
+			if to.Sub(from) < spanLeast || len(stays) == spansMost {
+				continue
+			}
+			stays[m.Name] = true
+		}
+		if spans[i].To.After(reached) {
+			reached = spans[i].To
+		}
+	}
+	kept = slices.DeleteFunc(all, func(m *Manifest) bool { return isOld[m.Name] && !stays[m.Name] })
+	return kept, slices.DeleteFunc(old, func(name string) bool { return stays[name] }), nil
 }
 
 // pruneObjects deletes objects that no manifest has named for a day.

@@ -3,7 +3,9 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +127,7 @@ func TestManifestNames(t *testing.T) {
 		"a name twice":        {Files: []File{{Name: "x"}, {Name: "x"}}},
 		"sizes":               {Files: []File{{Name: "x", Size: 2, Parts: []Part{{Object: "obj/1", Size: 1}}}}},
 		"an object elsewhere": {Files: []File{{Name: "x", Size: 1, Parts: []Part{{Object: "lease.json", Size: 1}}}}},
+		"sizes that overflow": {Files: []File{{Name: "x", Size: math.MaxInt64, Parts: []Part{{Object: "obj/1", Size: math.MaxInt64}}}, {Name: "y", Size: 2, Parts: []Part{{Object: "obj/2", Size: 2}}}}},
 		"a negative part":     {Files: []File{{Name: "x", Size: 1, Parts: []Part{{Object: "obj/1", Size: 2}, {Object: "obj/2", Size: -1}}}}},
 	} {
 		if m.check() == nil {
@@ -181,4 +184,57 @@ type hanging struct{ Bucket }
 func (hanging) Put(ctx context.Context, _ string, _ io.ReadSeeker, _ int64, _ [32]byte, _ Condition) (Info, error) {
 	<-ctx.Done()
 	return Info{}, ctx.Err()
+}
+
+// A snapshot stays as long as moments can be restored from it alone: where the log begins, and after a gap.
+func TestKeepForTheLog(t *testing.T) {
+	ctx := t.Context()
+	begin := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	minute := func(n int) time.Time { return begin.Add(time.Duration(n) * time.Minute) }
+	mem := NewMem()
+	chain := newChain("life", minute(4))
+	for n := uint64(5); n < 60; n++ {
+		h := &logHead{Chain: chain, Number: 2 * n, Before: 2*n - 2, At: minute(int(n)).UnixMilli()}
+		if n == 5 {
+			h.Before = 0
+		}
+		if n == 40 {
+			h.Before = h.Number - 1 // a gap
+		}
+		if _, err := putObject(ctx, mem, logName(h), []byte("x"), Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		now    int // minute
+		logged bool
+		want   string
+	}{{56, true, "4 45 55"}, {56, false, "55"}, {6 + 60, true, "4 45 55"}, {38 + 60, true, "20 45 55"}, {200, true, "55"}} {
+		b := &Backup{Options: Options{Now: func() time.Time { return minute(test.now) }}, manifests: map[string]*Manifest{}}
+		b.LogKeep = time.Hour
+		if test.logged {
+			b.LogEvery = time.Minute
+		}
+		var old []string
+		var kept []*Manifest
+		for _, n := range []int{4, 20, 45, 50, 55} {
+			m := &Manifest{Name: snapName(minute(n)), Created: minute(n), Incarnation: "life"}
+			if b.manifests[m.Name] = m; n == 55 {
+				kept = append(kept, m)
+			} else {
+				old = append(old, m.Name)
+			}
+		}
+		kept, old, err := b.keepSpans(ctx, &Vault{Bucket: mem}, kept, old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range kept {
+			got = append(got, fmt.Sprint(m.Created.Sub(begin).Minutes()))
+		}
+		if strings.Join(got, " ") != test.want || len(kept)+len(old) != 5 {
+			t.Errorf("after %d minutes %q stay, want %s; %q go", test.now, got, test.want, old)
+		}
+	}
 }

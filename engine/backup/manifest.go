@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -109,6 +110,9 @@ func (m *Manifest) put(ctx context.Context, v *Vault) error {
 	return err
 }
 
+// errManifest is the error of a manifest that was read and is of no use: to read it again does not help.
+var errManifest = errors.New("the manifest is damaged")
+
 // ReadManifest reads a manifest. Its error says what is wrong with it.
 func ReadManifest(ctx context.Context, v *Vault, name string) (*Manifest, error) {
 	text, _, err := readObject(ctx, v.Bucket, name, manifestBytesMax)
@@ -126,7 +130,7 @@ func ReadManifest(ctx context.Context, v *Vault, name string) (*Manifest, error)
 func (v *Vault) parseManifest(text []byte) (*Manifest, error) {
 	var e envelope
 	if err := json.Unmarshal(text, &e); err != nil {
-		return nil, fmt.Errorf("the manifest is damaged: %w", err)
+		return nil, fmt.Errorf("%w: %w", errManifest, err)
 	}
 	text = e.Manifest
 	switch {
@@ -135,18 +139,18 @@ func (v *Vault) parseManifest(text []byte) (*Manifest, error) {
 	case e.Sealed != nil:
 		var err error
 		if text, err = v.key.open(e.Sealed); err != nil {
-			return nil, fmt.Errorf("the manifest is damaged: %w", err)
+			return nil, fmt.Errorf("%w: %w", errManifest, err)
 		}
 	case v.key != nil:
-		return nil, errors.New("the manifest is not encrypted, but the backup is")
+		return nil, fmt.Errorf("%w: it is not encrypted, but the backup is", errManifest)
 	default:
 		if sum := sha256.Sum256(text); e.Sum != hex.EncodeToString(sum[:]) {
-			return nil, errors.New("the manifest is damaged: its checksum differs")
+			return nil, fmt.Errorf("%w: its checksum differs", errManifest)
 		}
 	}
 	m := new(Manifest)
 	if err := json.Unmarshal(text, m); err != nil {
-		return nil, fmt.Errorf("the manifest is damaged: %w", err)
+		return nil, fmt.Errorf("%w: %w", errManifest, err)
 	}
 	if m.Version != manifestNow {
 		return nil, fmt.Errorf("version %d of a backup is not known to this cairn: use a newer cairn", m.Version)
@@ -157,20 +161,23 @@ func (v *Vault) parseManifest(text []byte) (*Manifest, error) {
 // check refuses names that lead out of a data directory, and sizes that do not add up.
 func (m *Manifest) check() error {
 	seen := make(map[string]bool)
+	var all int64
 	for _, f := range m.Files {
 		if err := store.CheckFileName(f.Name); err != nil || seen[f.Name] {
-			return fmt.Errorf("the manifest is damaged: file name %q", f.Name)
+			return fmt.Errorf("%w: file name %q", errManifest, f.Name)
 		}
 		seen[f.Name] = true
 		var size int64
 		for _, p := range f.Parts {
-			if p.Size <= 0 || !strings.HasPrefix(p.Object, ObjectPrefix) {
-				return fmt.Errorf("the manifest is damaged: parts of %s", f.Name)
+			// The sum of all is what a restore looks for room for: it must not wrap around.
+			if p.Size <= 0 || p.Size > math.MaxInt64-all || !strings.HasPrefix(p.Object, ObjectPrefix) {
+				return fmt.Errorf("%w: parts of %s", errManifest, f.Name)
 			}
 			size += p.Size
+			all += p.Size
 		}
 		if size != f.Size {
-			return fmt.Errorf("the manifest is damaged: the parts of %s have %d bytes, not %d", f.Name, size, f.Size)
+			return fmt.Errorf("%w: the parts of %s have %d bytes, not %d", errManifest, f.Name, size, f.Size)
 		}
 	}
 	return nil

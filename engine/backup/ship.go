@@ -50,6 +50,7 @@ type LogShipper struct {
 	more    bool
 	sent    int  // objects
 	tries   int  // to read the newest object
+	missing bool // rows have left the log before they were shipped, and no object tells it yet
 	fresh   bool // the chain has just begun, and rows may have left the log before
 
 	mu      sync.Mutex
@@ -208,6 +209,7 @@ func (s *LogShipper) beginChain(line, life, why string) error {
 	s.pos = position{Line: line, Life: life, Chain: newChain(life, s.src.Now())}
 	s.number, s.last, s.shipped, s.pending, s.viewed = 0, [32]byte{}, make(map[uint32]uint64), nil, false
 	s.sums, s.copies, s.confirm, s.fresh = make(map[string]uint64), true, make(map[uint32]bool), true
+	s.missing = false
 	b := s.src.DB.NewBatch()
 	defer b.Close()
 	if err := b.DeleteRange([]byte{store.PrefixShipped}, []byte{store.PrefixShipped + 1}, nil); err != nil {
@@ -247,7 +249,7 @@ func (s *LogShipper) build() (*logText, error) {
 		return nil, nil
 	}
 	pos := s.pos
-	pos.Number++
+	pos.Number += 2 // the number between is that of what is missing, see read
 	text, err := json.Marshal(pos)
 	if err != nil {
 		return nil, err
@@ -300,15 +302,45 @@ func (s *LogShipper) take(batch *pebble.Batch) (map[uint32]uint64, *pebble.Snaps
 func (s *LogShipper) read(view pebble.Reader, now time.Time, changes uint64, events map[uint32]uint64, files []logFile) (*logText, error) {
 	h := &logHead{Chain: s.pos.Chain, Number: s.pos.Number, At: now.UnixMilli(), Before: s.number, Previous: hex.EncodeToString(s.last[:]),
 		Line: s.pos.Line, Life: s.pos.Life}
-	w, err := newLogWriter(h)
+	b, empty, err := s.fill(view, h, events, files)
+	if err == nil && (s.missing || len(b.holes) > 0 && !s.fresh) {
+		// It follows a number that no object has: so its name alone tells that something is missing.
+		h.Before = h.Number - 1
+		b, empty, err = s.fill(view, h, events, files)
+		s.missing = empty // and the next one has to tell
+	}
 	if err != nil {
 		return nil, err
 	}
+	w := b.w
+	if !b.more {
+		clear(s.visits)
+		s.copies = false
+	}
+	s.note(b)
+	s.more, s.changes, s.viewed = b.more, changes, true
+	if empty {
+		maps.Copy(s.shipped, b.to)
+		s.done(now)
+		return nil, errors.Join(w.err, w.z.Close())
+	}
+	h.More = b.more
+	out := &logText{name: logName(h), at: now, number: h.Number, to: b.to, events: b.events, more: b.more}
+	out.text, err = w.finish(b.more)
+	return out, err
+}
+
+// fill makes the items of an object. empty is whether there are none.
+func (s *LogShipper) fill(view pebble.Reader, h *logHead, events map[uint32]uint64, files []logFile) (_ *builder, empty bool, err error) {
+	w, err := newLogWriter(h)
+	if err != nil {
+		return nil, false, err
+	}
 	b := &builder{w: w, view: view, sums: s.sums, fresh: make(map[string]uint64), to: make(map[uint32]uint64)}
-	empty := w.items
+	none := w.items
 	b.files(files)
 	if err := b.records(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	sites := slices.Sorted(maps.Keys(events))
 	for _, site := range sites {
@@ -321,32 +353,20 @@ func (s *LogShipper) read(view pebble.Reader, now time.Time, changes uint64, eve
 			break
 		}
 		if err := b.site(site, from, events[site]); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	if !b.more {
 		if err := b.heartbeats(s.visits); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if s.copies {
 			if err := b.deletions(sites, s.copied); err != nil {
-				return nil, err
+				return nil, false, err
 			}
 		}
-		clear(s.visits)
-		s.copies = false
 	}
-	s.note(b)
-	s.more, s.changes, s.viewed = b.more, changes, true
-	if w.items == empty {
-		maps.Copy(s.shipped, b.to)
-		s.done(now)
-		return nil, errors.Join(w.err, w.z.Close())
-	}
-	h.More = b.more
-	out := &logText{name: logName(h), at: now, number: h.Number, to: b.to, events: b.events, more: b.more}
-	out.text, err = w.finish(b.more)
-	return out, err
+	return b, w.items == none, nil
 }
 
 // note takes over what a builder has found.

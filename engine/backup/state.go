@@ -18,6 +18,7 @@ type state struct {
 	made         Made // the newest snapshot of this process
 	snapshots    uint64
 	sent         int64  // bytes of objects
+	useless      int    // snapshots in the bucket that cannot be restored
 	acknowledged uint64 // events when the newest snapshot of this process began
 	share        float64
 	verifiedAt   time.Time // the newest verification
@@ -39,10 +40,14 @@ func (b *Backup) read() state {
 }
 
 func (b *Backup) setKept(kept []*Manifest) { b.with(func(s *state) { s.kept = kept }) }
-func (b *Backup) setLease(err error)       { b.with(func(s *state) { s.leaseErr, s.held = err, err == nil }) }
-func (b *Backup) setShare(share float64)   { b.with(func(s *state) { s.share = share }) }
-func (b *Backup) addSent(bytes int64)      { b.with(func(s *state) { s.sent += bytes }) }
-func (b *Backup) shipped(err error)        { b.with(func(s *state) { s.shipErr = err }) }
+func (b *Backup) setUseless(names map[string]bool) {
+	b.useless = names
+	b.with(func(s *state) { s.useless = len(names) })
+}
+func (b *Backup) setLease(err error)     { b.with(func(s *state) { s.leaseErr, s.held = err, err == nil }) }
+func (b *Backup) setShare(share float64) { b.with(func(s *state) { s.share = share }) }
+func (b *Backup) addSent(bytes int64)    { b.with(func(s *state) { s.sent += bytes }) }
+func (b *Backup) shipped(err error)      { b.with(func(s *state) { s.shipErr = err }) }
 
 func (b *Backup) succeeded(made Made, acknowledged uint64) {
 	b.with(func(s *state) {
@@ -138,6 +143,9 @@ func (b *Backup) Troubles() (reasons []string) {
 		reasons = append(reasons, "the backup fails; see the log")
 	case !newest.IsZero() && b.now().Sub(newest) > 2*b.Every+time.Hour:
 		reasons = append(reasons, "the newest backup is old; see the log")
+	}
+	if s.useless > 0 {
+		reasons = append(reasons, "a snapshot in the backup is damaged; see the log")
 	}
 	if s.verifyErr != nil {
 		reasons = append(reasons, "the newest backup failed its verification; see the log")

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -46,6 +47,9 @@ var (
 type Vault struct {
 	Bucket
 	key *vaultKey // nil = nothing is encrypted
+
+	// limit slows down what PutText sends; nil = it does not.
+	limit func(context.Context, io.ReadSeeker) io.ReadSeeker
 }
 
 type vaultKey struct {
@@ -60,9 +64,10 @@ type vaultKey struct {
 // a passphrase: it would look protected and be half of it.
 func OpenVault(ctx context.Context, b Bucket, passphrase string, create bool) (*Vault, error) {
 	wrapped, err := storedKey(ctx, b)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
+	}
+	switch {
 	case wrapped == "" && passphrase == "":
 		return &Vault{Bucket: b}, nil
 	case wrapped != "" && passphrase == "":
@@ -81,10 +86,31 @@ func OpenVault(ctx context.Context, b Bucket, passphrase string, create bool) (*
 		}
 	}
 	key, err := unwrap(wrapped, passphrase)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", b, err)
+	if err == nil {
+		return &Vault{Bucket: b, key: key}, nil
 	}
-	return &Vault{b, key}, nil
+	// Every manifest has the key as well: that the object is damaged must not cost the backup.
+	if other, lookErr := manifestKey(ctx, b); lookErr != nil {
+		return nil, lookErr
+	} else if other != "" && other != wrapped {
+		if key, otherErr := unwrap(other, passphrase); otherErr == nil {
+			return &Vault{Bucket: b, key: key}, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", b, err)
+}
+
+// hasKey says whether the bucket still has the key with which the vault was opened. It does not if
+// another bucket is now in its place.
+func (v *Vault) hasKey(ctx context.Context) (bool, error) {
+	wrapped, err := storedKey(ctx, v.Bucket)
+	if err != nil || v.key == nil {
+		return wrapped == "", err
+	}
+	if wrapped != v.key.wrapped { // or the object is damaged
+		wrapped, err = manifestKey(ctx, v.Bucket)
+	}
+	return wrapped == v.key.wrapped, err
 }
 
 // keyBytesMax bounds what is read of the key object.
@@ -99,24 +125,36 @@ func storedKey(ctx context.Context, b Bucket) (string, error) {
 	if !errors.Is(err, ErrNotFound) {
 		return "", err
 	}
-	newest := ""
-	if err := b.List(ctx, SnapPrefix, func(i Info) error {
-		if _, ok := snapTime(i.Name); ok {
-			newest = i.Name
-		}
-		return nil
-	}); err != nil || newest == "" {
-		return "", err
-	}
-	if text, _, err = readObject(ctx, b, newest, manifestBytesMax); err != nil {
-		return "", err
-	}
-	var m struct {
-		Key string `json:"key"`
-	}
-	_ = json.Unmarshal(text, &m) // whoever reads the manifest says that it is damaged
-	return m.Key, nil
+	return manifestKey(ctx, b)
 }
+
+// manifestKey reads the key in the newest manifest that has one. "" = there is none.
+func manifestKey(ctx context.Context, b Bucket) (string, error) {
+	names, err := Manifests(ctx, b)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range slices.Backward(names[max(len(names)-keyTries, 0):]) {
+		text, _, err := readObject(ctx, b, name, manifestBytesMax)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		var m struct {
+			Key string `json:"key"`
+		}
+		_ = json.Unmarshal(text, &m) // whoever reads the manifest says that it is damaged
+		if m.Key != "" {
+			return m.Key, nil
+		}
+	}
+	return "", nil
+}
+
+// keyTries is in how many manifests the key is looked for: some may be damaged.
+const keyTries = 3
 
 func hasBackups(ctx context.Context, b Bucket) (bool, error) {
 	found := errors.New("found")
@@ -237,7 +275,7 @@ func (v *Vault) Stored(size int64) int64 {
 	return v.key.header + size + chunkTag*max(1, (size+chunkText-1)/chunkText)
 }
 
-// PutText stores a small text whole.
+// PutText stores a text whole.
 func (v *Vault) PutText(ctx context.Context, name string, text []byte, when Condition) (Info, error) {
 	if v.key != nil {
 		var err error
@@ -245,7 +283,11 @@ func (v *Vault) PutText(ctx context.Context, name string, text []byte, when Cond
 			return Info{}, err
 		}
 	}
-	return putObject(ctx, v.Bucket, name, text, when)
+	var body io.ReadSeeker = bytes.NewReader(text)
+	if v.limit != nil {
+		body = v.limit(ctx, body)
+	}
+	return v.Put(ctx, name, body, int64(len(text)), sha256.Sum256(text), when)
 }
 
 // PutPart stores a part of a file, whose SHA-256 is sum. limit wraps what is sent; aside is the path of

@@ -77,6 +77,36 @@ func (b *Backup) share(m *Manifest) float64 {
 // verify reads the objects of the newest snapshot back that never were, and restores it to scratch
 // when that is due.
 func (b *Backup) verify(ctx context.Context, v *Vault, m *Manifest) error {
+	if err := b.readAll(ctx, v, m); err != nil {
+		return err
+	}
+	rest := restoreDaily
+	if m.Bytes() > b.VerifyMax {
+		rest = restoreRare
+	}
+	if b.Recount == nil || b.now().Sub(b.restored) < rest {
+		return nil
+	}
+	if err := b.restoreToScratch(ctx, v, m); err != nil {
+		err = fmt.Errorf("verify %s by a restore: %w", m.Name, err)
+		if errors.Is(err, errDamaged) || errors.Is(err, ErrNotFound) {
+			// What was read back once has changed since. All of it is read again, so that the next
+			// snapshot knows what to store again.
+			for _, f := range m.Files {
+				for _, p := range f.Parts {
+					delete(b.verified, p.Object)
+				}
+			}
+			err = errors.Join(err, b.readAll(ctx, v, m))
+		}
+		return err
+	}
+	b.restored = b.now().UTC().Truncate(time.Second)
+	return b.saveVerified(ctx, v)
+}
+
+// readAll reads the objects of a snapshot back that never were.
+func (b *Backup) readAll(ctx context.Context, v *Vault, m *Manifest) error {
 	var bad error
 	for _, f := range m.Files {
 		for _, p := range f.Parts {
@@ -98,21 +128,7 @@ func (b *Backup) verify(ctx context.Context, v *Vault, m *Manifest) error {
 			b.setShare(b.share(m))
 		}
 	}
-	if err := errors.Join(bad, b.saveVerified(ctx, v)); err != nil {
-		return err
-	}
-	rest := restoreDaily
-	if m.Bytes() > b.VerifyMax {
-		rest = restoreRare
-	}
-	if b.Recount == nil || b.now().Sub(b.restored) < rest {
-		return nil
-	}
-	if err := b.restoreToScratch(ctx, v, m); err != nil {
-		return fmt.Errorf("verify %s by a restore: %w", m.Name, err)
-	}
-	b.restored = b.now().UTC().Truncate(time.Second)
-	return b.saveVerified(ctx, v)
+	return errors.Join(bad, b.saveVerified(ctx, v))
 }
 
 // readBack reads an object and compares its sum. The next snapshot stores an object again that
