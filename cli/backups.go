@@ -26,9 +26,9 @@ const backupHelp = `Without an argument, or with "list", list the snapshots in t
 
   now       have the running server back up at once. -take takes over the backup from
             another server that backs up to the same place.
-  verify    read every object of the newest snapshot back and compare it. -scratch DIR
-            also restores it to DIR, which must not exist, checks every event, and removes
-            DIR again.
+  verify    read every object of all snapshots and of the log back and compare it.
+            -scratch DIR also restores the newest snapshot to DIR, which must not exist,
+            checks every event, and removes DIR again.
 
 "list" and "verify" need no running server: they read the place that [backup] of the
 configuration names, or -from.`
@@ -170,17 +170,31 @@ func verifyBackup(cfg *config.Config, from, scratch string, stdout, stderr io.Wr
 	if err != nil {
 		return err
 	}
-	m, err := backup.Newest(ctx, v, time.Time{})
+	names, err := backup.Manifests(ctx, v)
 	if err != nil {
 		return err
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("%w in %s", backup.ErrNoSnapshot, v)
+	}
+	var bad []error
+	var manifests []*backup.Manifest
+	for _, name := range names {
+		if m, err := backup.ReadManifest(ctx, v, name); err != nil {
+			bad = append(bad, err)
+		} else {
+			manifests = append(manifests, m)
+		}
 	}
 	progress, clear := bytesProgress(stderr)
-	err = backup.VerifyObjects(ctx, v, m, progress)
+	bad = append(bad, backup.VerifyObjects(ctx, v, manifests, progress))
 	clear()
-	if err != nil {
+	logs, err := backup.VerifyLog(ctx, v)
+	if err := errors.Join(append(bad, err)...); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s: all %s of the newest snapshot are there and unchanged.\n", v, humanize.IBytesN(uint64(m.Bytes()), 3))
+	m := manifests[len(manifests)-1]
+	fmt.Fprintf(stdout, "%s: all objects of %s and %s of the log are there and unchanged. The newest snapshot has %s.\n", v, plural(uint64(len(manifests)), "snapshot"), plural(uint64(logs), "object"), humanize.IBytesN(uint64(m.Bytes()), 3))
 	if scratch == "" {
 		return nil
 	}
@@ -241,9 +255,14 @@ func cutTime(from string) (place string, at time.Time, err error) {
 	return "", at, fmt.Errorf("%q is not a time; use for example 2026-11-30T14:05Z", from[i+1:])
 }
 
-// isBucket says whether a place has backups: a bucket, or a directory with snap/.
+// isBucket says whether a place has backups: a bucket, or a directory with snap/. One whose server died
+// before its first snapshot has its key or its lease.
 func isBucket(place string) bool {
-	return strings.HasPrefix(place, "s3://") || dirExists(filepath.Join(place, "snap"))
+	exists := func(name string) bool {
+		_, err := os.Stat(filepath.Join(place, name))
+		return err == nil
+	}
+	return strings.HasPrefix(place, "s3://") || dirExists(filepath.Join(place, "snap")) || exists(backup.KeyName) || exists(backup.LeaseName)
 }
 
 // restoreBucket is "cairn restore" from a backup.

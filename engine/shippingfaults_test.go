@@ -126,7 +126,7 @@ func TestGapInTheLog(t *testing.T) {
 		t.Errorf("the gap is forgotten: %v, %v", err, l.shipper.Troubles())
 	}
 	names, done := l.restored(m, time.Time{})
-	if names != "e1" || !strings.Contains(done.Why, "left the log of the store before") {
+	if names != "e1" || !strings.Contains(done.Why, "neither in the snapshot nor in the log") {
 		t.Errorf("%q: %s", names, done.Why)
 	}
 	later := l.snapshot()

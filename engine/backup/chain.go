@@ -130,6 +130,10 @@ func chains(ctx context.Context, b Bucket, prefix string) ([]*logChain, error) {
 // follows reports whether a store that has all up to a number of a chain has what is before o.
 func (o *logObject) follows(number uint64) bool { return o.Before <= number && number < o.Number }
 
+// afterGap reports whether events are missing before o. Perhaps they are deleted by now and nobody misses
+// them: that the object before is there is told by its hash.
+func (o *logObject) afterGap() bool { return o.Before == o.Number-1 }
+
 // position is the place of a store in its chain. It lies in the store, so a copy of the store has it
 // too: the copy has all that objects up to Number have, and nothing that only later ones have. That
 // holds because the position is written at the moment at which the object's view is taken, and no

@@ -129,7 +129,7 @@ func (b *Backup) delete(ctx context.Context, v *Vault, name string) error {
 // each has to have.
 const (
 	spansMost = 24
-	spanLeast = time.Minute
+	spanLeast = 10 * time.Second
 )
 
 // keepSpans moves from old to kept the snapshots without which moments that the log still has could not

@@ -161,7 +161,7 @@ func (r *replayer) find() ([]logObject, error) {
 	}
 	if next > 0 { // so that its hash is known
 		o := chain.Objects[next-1]
-		if text, _, err := r.v.Text(r.ctx, o.Name, logBytesMax); err == nil && o.Number == chain.Objects[next].Before {
+		if text, _, err := r.v.Text(r.ctx, o.Name, logBytesMax); err == nil && (o.Number == chain.Objects[next].Before || chain.Objects[next].afterGap()) {
 			r.hash = sum(text)
 		}
 	}
@@ -175,7 +175,7 @@ func sum(text []byte) []byte {
 
 // object takes one object.
 func (r *replayer) object(o *logObject) error {
-	if !o.follows(r.pos.Number) {
+	if !o.follows(r.pos.Number) && !o.afterGap() {
 		return stopped("the log has a hole: %s follows object %d, which the bucket does not have", o.Name, o.Before)
 	}
 	text, err := r.read(o.Name)

@@ -160,3 +160,51 @@ func TestDamageAfterVerification(t *testing.T) {
 	snapshot(t, b)
 	restored(t, mem, "", time.Time{}, 900)
 }
+
+// Whoever verifies is told of each object that is damaged, and which snapshots it hurts.
+func TestVerifyNamesSnapshots(t *testing.T) {
+	mem := backup.NewMem()
+	w := newWorld(t, mem)
+	hours := new(atomic.Int64)
+	w.change = func(o *backup.Options) {
+		o.LogEvery, o.Now = 0, func() time.Time { return time.Now().Add(time.Duration(hours.Load()) * time.Hour) }
+	}
+	b, _ := w.start()
+	ingest(t, w.engine, 900)
+	snapshot(t, b)
+	ingest(t, w.engine, 10)
+	hours.Store(1)
+	snapshot(t, b)
+	v, err := backup.OpenVault(t.Context(), mem, "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*backup.Manifest
+	in := make(map[string][]string) // names of snapshots by object
+	for _, name := range mem.Names(backup.SnapPrefix) {
+		m, err := backup.ReadManifest(t.Context(), v, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, m)
+		for _, f := range m.Files {
+			for _, p := range f.Parts {
+				if names := in[p.Object]; len(names) == 0 || names[len(names)-1] != name {
+					in[p.Object] = append(names, name)
+				}
+			}
+		}
+	}
+	if err := backup.VerifyObjects(t.Context(), v, all, nil); err != nil || len(all) < 2 {
+		t.Fatalf("%d snapshots: %v", len(all), err)
+	}
+	for object, names := range in {
+		spoilt := mem.Clone()
+		spoilt.Change(object, func(body []byte) []byte { body[len(body)-1] ^= 1; return body })
+		v.Bucket = spoilt
+		err := backup.VerifyObjects(t.Context(), v, all, nil)
+		if err == nil || !strings.Contains(err.Error(), object) || !strings.HasSuffix(err.Error(), "It is part of "+strings.Join(names, ", ")) {
+			t.Errorf("%s of %q: %v", object, names, err)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -145,30 +146,72 @@ func (b *Backup) readBack(ctx context.Context, v *Vault, p Part) error {
 	return err
 }
 
-// VerifyObjects reads all objects of a snapshot back and compares their sums. It returns what is wrong with
-// all of them. progress may be nil.
-func VerifyObjects(ctx context.Context, v *Vault, m *Manifest, progress func(done, of int64)) error {
-	var bad []error
-	var done int64
-	seen := make(map[string]bool)
-	for _, f := range m.Files {
-		for _, p := range f.Parts {
-			if done += p.Size; seen[p.Object] {
-				continue
-			}
-			seen[p.Object] = true
-			if _, err := readPart(ctx, v, p, 0, io.Discard); err != nil {
-				bad = append(bad, fmt.Errorf("%s: %s: %w", f.Name, p.Object, err))
-			}
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if progress != nil {
-				progress(done, m.Bytes())
+// VerifyObjects reads all objects of snapshots back, each once, and compares their sums. It returns what is
+// wrong with all of them, and which snapshots cannot be restored because of it. progress may be nil.
+func VerifyObjects(ctx context.Context, v *Vault, manifests []*Manifest, progress func(done, of int64)) error {
+	type object struct {
+		Part
+		in []string // names of snapshots
+	}
+	var objects []*object
+	byName := make(map[string]*object)
+	var done, of int64
+	for _, m := range manifests {
+		for _, f := range m.Files {
+			for _, p := range f.Parts {
+				o := byName[p.Object]
+				if o == nil {
+					o = &object{Part: p}
+					byName[p.Object], objects, of = o, append(objects, o), of+p.Size
+				}
+				if n := len(o.in); n == 0 || o.in[n-1] != m.Name {
+					o.in = append(o.in, m.Name)
+				}
 			}
 		}
 	}
+	var bad []error
+	for _, o := range objects {
+		if _, err := readPart(ctx, v, o.Part, 0, io.Discard); err != nil {
+			bad = append(bad, fmt.Errorf("%s: %w. It is part of %s", o.Object, err, strings.Join(o.in, ", ")))
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if done += o.Size; progress != nil {
+			progress(done, of)
+		}
+	}
 	return errors.Join(bad...)
+}
+
+// VerifyLog reads all objects of the log back. It returns how many there are, and what is wrong with all of
+// them.
+func VerifyLog(ctx context.Context, v *Vault) (n int, err error) {
+	all, err := chains(ctx, v.Bucket, LogPrefix)
+	if err != nil {
+		return 0, err
+	}
+	var bad []error
+	for _, c := range all {
+		for _, o := range c.Objects {
+			n++
+			text, _, err := v.Text(ctx, o.Name, logBytesMax)
+			if err == nil {
+				var h *logHead
+				if h, err = readLog(text, nil, func(byte, []byte) error { return nil }); err == nil && logName(h) != o.Name {
+					err = errLogDamaged
+				}
+			}
+			if ctx.Err() != nil {
+				return n, ctx.Err()
+			}
+			if err != nil {
+				bad = append(bad, fmt.Errorf("%s: %w. Moments after the object before it cannot be restored with an older snapshot", o.Name, err))
+			}
+		}
+	}
+	return n, errors.Join(bad...)
 }
 
 // restoreToScratch restores a snapshot beside the store, opens it and recounts a part of it.
