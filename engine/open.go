@@ -102,9 +102,6 @@ func refused(fs vfs.FS, dir string, err error) error {
 func (e *Engine) open() error {
 	fs, dir := e.opts.FS, e.opts.Dir
 	e.openedAt = e.opts.Elapsed()
-	if _, err := fs.Stat(fs.PathJoin(dir, store.PartialName)); err == nil {
-		return fmt.Errorf("the restore or repair into %s was interrupted. Nothing is lost: the snapshot or the other directory is as it was. Remove this one and run the command again", dir)
-	}
 	found := e.opts.Found
 	var err error
 	if found == nil {

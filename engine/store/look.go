@@ -50,6 +50,10 @@ func Look(fs vfs.FS, dir string) (*Found, error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
+	// First: whatever else such a directory lacks is no damage.
+	if _, err := fs.Stat(fs.PathJoin(dir, PartialName)); err == nil {
+		return nil, fmt.Errorf("the restore or repair into %s was interrupted. Nothing is lost: the snapshot or the other directory is as it was. Remove this one and run the command again", dir)
+	}
 	f := &Found{}
 	mark, err := wal.ReadHighWaterMark(fs, dir)
 	if err != nil {
