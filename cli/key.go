@@ -34,7 +34,7 @@ var keyWords = []string{"add", "list", "set", "rotate", "remove"}
 // cmdKey is "cairn key".
 func cmdKey(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 || !slices.Contains(keyWords, args[0]) {
-		f := newFlags("key", "COMMAND [flags]", "Make, list, replace and remove keys of a site, at once and without a restart: the commands\nare add, list, set, rotate and remove. A site has\nany number of keys of a kind, and a key may end. What a command makes is shown once: cairn\nkeeps its SHA-256 in sites.toml in the data directory.\n\n\"cairn key COMMAND -h\" prints the flags of a command.")
+		f := newFlags("key", strings.Join(keyWords, "|")+" [flags]", "Make, list, replace and remove keys of a site, at once and without a restart: the commands\nare add, list, set, rotate and remove. A site has\nany number of keys of a kind, and a key may end. What a command makes is shown once: cairn\nkeeps its SHA-256 in sites.toml in the data directory.\n\n\"cairn key COMMAND -h\" prints the flags of a command.")
 		if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 			fmt.Fprintf(stderr, "cairn: unknown command \"key %s\"%s\n", args[0], config.DidYouMean(args[0], keyWords))
 			return ExitUsage
