@@ -102,7 +102,7 @@ type Stats struct {
 	CommitSeconds, SyncSeconds, GroupEvents Buckets
 	QueueEvents, QueueBytes                 int64
 	HotEvents, Runs                         int64
-	StoreVersion                            byte // of the format of the store; 0 = it cannot be read
+	StoreVersion                            byte  // of the format of the store; 0 = it cannot be read
 	LinkBytes                               int64 // memory of the links between persons
 	LinkBytesMax                            int64 // beyond it the links exceed the memory plan
 	Seals                                   uint64
