@@ -251,6 +251,9 @@ func (d *doctorRun) sites() {
 	d.room(events, week)
 }
 
+// daysShown is the largest number of days that is shown as such.
+const daysShown = 3650
+
 // room says how long the disk will do, if events come in as in the last seven days.
 func (d *doctorRun) room(events, week uint64) {
 	free, reserve := d.samples["cairn_disk_free_bytes"], d.samples["cairn_disk_reserve_bytes"]
@@ -264,7 +267,11 @@ func (d *doctorRun) room(events, week uint64) {
 		return
 	}
 	left := (free - reserve) / (float64(size) / float64(events) * float64(week) / 7)
-	text += fmt.Sprintf(", about %s days at the rate of the last seven", humanize.Comma(int64(min(left, 1e6))))
+	if left > daysShown {
+		text += ", enough for more than ten years at the rate of the last seven days"
+	} else {
+		text += fmt.Sprintf(", about %s days at the rate of the last seven", humanize.Comma(int64(left)))
+	}
 	switch {
 	case left < daysLeftProblem:
 		d.say(problem, "disk", "%s. Make room, move the data directory, or set retention_days", text)
@@ -387,7 +394,9 @@ func (d *doctorRun) backup() {
 		d.say(good, "backup", "%s", text)
 	}
 	switch {
-	case verified.Unix() == 0 || d.now.Sub(verified) > verifyWarn:
+	case verified.Unix() == 0:
+		d.say(warning, "verified", "no backup was verified yet; the server does it once a day, \"cairn backup verify\" at once")
+	case d.now.Sub(verified) > verifyWarn:
 		d.say(warning, "verified", "the backup was not verified for %d days; \"cairn backup verify\" does it", int(verifyWarn.Hours()/24))
 	default:
 		d.say(good, "verified", "the backup was verified at %s", verified.UTC().Format("2006-01-02 15:04"))
