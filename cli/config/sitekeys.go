@@ -426,20 +426,30 @@ func (change *KeyChange) readKept() (*GeneratedKeys, error) {
 	return &kept, nil
 }
 
-// RemoveKey removes a key that was made at run time.
-func (c *Config) RemoveKey(site, id string) (*KeyChange, error) {
+// beginMade begins a change of a key that was made at run time, and returns its place. generated says why
+// one in keys.toml cannot be changed so, with its kind and the name of the file.
+func (c *Config) beginMade(site, id, generated string) (change *KeyChange, at int, err error) {
 	change, s, err := c.begin(site)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	kind, at, err := c.findKey(s, id)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, 0, err
 	case at < 0 && s.isGenerated(kind):
-		return nil, keyFault(KeyFixed, "a site always has a %s; rotate it with a grace of 0s, and the one in %s ends at once", kind, KeysName)
+		return nil, 0, keyFault(KeyFixed, generated, kind, KeysName)
 	case at < 0:
-		return nil, c.fixed(s, kind)
+		return nil, 0, c.fixed(s, kind)
+	}
+	return change, at, nil
+}
+
+// RemoveKey removes a key that was made at run time.
+func (c *Config) RemoveKey(site, id string) (*KeyChange, error) {
+	change, at, err := c.beginMade(site, id, "a site always has a %s; rotate it with a grace of 0s, and the one in %s ends at once")
+	if err != nil {
+		return nil, err
 	}
 	made := &change.Next.made
 	change.Key = made.Keys[at].info()
@@ -457,18 +467,9 @@ type KeySettings struct {
 
 // SetKey changes the name or the end of a key that was made at run time.
 func (c *Config) SetKey(site, id string, set KeySettings, now time.Time) (*KeyChange, error) {
-	change, s, err := c.begin(site)
+	change, at, err := c.beginMade(site, id, "the %s in %s has neither a name nor an end; rotate it, and it ends")
 	if err != nil {
 		return nil, err
-	}
-	kind, at, err := c.findKey(s, id)
-	switch {
-	case err != nil:
-		return nil, err
-	case at < 0 && s.isGenerated(kind):
-		return nil, keyFault(KeyFixed, "the %s in %s has neither a name nor an end; rotate it, and it ends", kind, KeysName)
-	case at < 0:
-		return nil, c.fixed(s, kind)
 	}
 	k := &change.Next.made.Keys[at]
 	if set.Name != nil {

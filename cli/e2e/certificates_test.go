@@ -61,6 +61,12 @@ func TestCertificateChanges(t *testing.T) {
 			t.Errorf("the server shows %q, want %q", got, want)
 		}
 	}
+	links := func(to string) { // that the server hands out
+		t.Helper()
+		if out, code := s.cairnCommand("dashboard", flags...); code != cli.ExitOK || !strings.Contains(out, to) {
+			t.Errorf("a link to %s: %d %s", to, code, out)
+		}
+	}
 	shows("one.example")
 	stays, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
 	if err != nil {
@@ -130,9 +136,11 @@ func TestCertificateChanges(t *testing.T) {
 	if status, _, err := request("GET", "http://"+address+"/readyz", nil, ""); err != nil || status != 200 {
 		t.Errorf("plain HTTP: %d %v", status, err)
 	}
+	links("http://" + address)
 	ask()
 	write(flags[1], one)
 	reload(cli.ExitOK, "tls_cert")
+	links("https://" + address)
 	shows("one.example")
 	stays.Close()
 	s.finish()

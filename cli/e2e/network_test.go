@@ -5,7 +5,6 @@ package e2e
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"io/fs"
@@ -21,7 +20,6 @@ import (
 	"time"
 
 	"cairn/cli/bench"
-	"cairn/http/testkit"
 
 	"golang.org/x/sys/unix"
 )
@@ -289,31 +287,4 @@ func TestSystemdWrong(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-}
-
-// A reload gives the listeners of a running server a certificate, and takes it away again.
-func TestReloadCertificate(t *testing.T) {
-	t.Parallel()
-	flags := configured(t, "[[site]]\nname = \"shop\"\n")
-	s := startServer(t, filepath.Join(t.TempDir(), "data"), flags...)
-	cert, key := testkit.Certificate(t, t.TempDir(), "stats.example")
-	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	for _, c := range []struct{ text, url string }{
-		{fmt.Sprintf("tls_cert = %q\ntls_key = %q\n", cert, key), strings.Replace(s.url(), "http:", "https:", 1)},
-		{"", s.url()},
-	} {
-		if err := os.WriteFile(flags[1], []byte(c.text+"[[site]]\nname = \"shop\"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if out, code := s.cairnCommand("reload", flags...); code != 0 || !strings.Contains(out, "tls_cert") || strings.Contains(out, "restart") {
-			t.Fatalf("%d %s", code, out)
-		}
-		if code, body := status(t, client, c.url+"/healthz", nil); code != 200 {
-			t.Errorf("%s: %d %s", c.url, code, body)
-		}
-		if out, code := s.cairnCommand("dashboard", flags...); code != 0 || !strings.Contains(out, c.url) {
-			t.Errorf("a link to %s: %d %s", c.url, code, out)
-		}
-	}
-	s.finish()
 }
