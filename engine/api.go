@@ -91,7 +91,12 @@ type API interface {
 	// Ready reports whether the store works: nil if reads and writes work. Unlike Admit it
 	// ignores ErrBusy, and its error says what failed.
 	Ready() error
+	// Stats returns what the engine counts. It waits for no lock of the store, so that it answers
+	// whatever state the disk is in.
 	Stats() Stats
+	// StoreMetrics returns metrics of the store below. They are those of an earlier call while the
+	// store does not answer.
+	StoreMetrics() []Metric
 }
 
 // Stats has the engine's gauges and running totals for /metrics.
@@ -102,7 +107,6 @@ type Stats struct {
 	CommitSeconds, SyncSeconds, GroupEvents Buckets
 	QueueEvents, QueueBytes                 int64
 	HotEvents, Runs                         int64
-	StoreVersion                            byte  // of the format of the store; 0 = it cannot be read
 	LinkBytes                               int64 // memory of the links between persons
 	LinkBytesMax                            int64 // beyond it the links exceed the memory plan
 	Seals                                   uint64
@@ -122,7 +126,6 @@ type Stats struct {
 	DiskFreeBytes, DiskReserveBytes         int64
 	Corruptions                             uint64   // how often damaged data was found
 	Damaged                                 []string // files where it was found; the first few only
-	Pebble                                  []Metric // Pebble's own; none after a failure
 }
 
 // Metric is one sample for /metrics. Kind is "counter" or "gauge".

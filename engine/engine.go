@@ -101,8 +101,9 @@ type Engine struct {
 	failed   chan struct{}
 	failErr  error
 
-	stats  counters
-	damage damage
+	stats         counters
+	pebbleNumbers pebbleNumbers
+	damage        damage
 }
 
 // ExitFailed is the exit code of the process when the store can no longer take writes.
@@ -122,6 +123,7 @@ func (e *Engine) Close() error {
 	}
 	if e.opts.ReadOnly {
 		e.tables.Load().CloseAll()
+		e.pebbleNumbers.wait()
 		return e.db.Close()
 	}
 	if err := e.closeUnlessStuck(e.close); err != nil {
@@ -144,6 +146,7 @@ func (e *Engine) close() error {
 	e.note(true)
 	e.files.Disarm()
 	e.files.End()
+	e.pebbleNumbers.wait()
 	if cerr := e.db.Close(); err == nil {
 		err = cerr
 	}

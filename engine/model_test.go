@@ -609,9 +609,10 @@ func midnight(y int, m time.Month, d int, loc *time.Location) time.Time {
 func (m *model) Snapshot(context.Context, string) (query.Snapshot, error) {
 	return query.Snapshot{}, nil
 }
-func (m *model) Admit() error        { return nil }
-func (m *model) Ready() error        { return nil }
-func (m *model) Stats() engine.Stats { return engine.Stats{} }
+func (m *model) Admit() error                  { return nil }
+func (m *model) Ready() error                  { return nil }
+func (m *model) Stats() engine.Stats           { return engine.Stats{} }
+func (m *model) StoreMetrics() []engine.Metric { return nil }
 
 // The model agrees with examples of the rules.
 func TestModelSessions(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"math"
 	"sync/atomic"
-
-	"cairn/engine/store"
 )
 
 // Bounds of the histograms: seconds, and events of a group.
@@ -88,9 +86,6 @@ func (e *Engine) Stats() Stats {
 		DiskFreeBytes:      e.disk.Free(),
 		DiskReserveBytes:   e.disk.Reserve(),
 	}
-	if version, err := store.Get(e.db, store.Key("version")); err == nil && len(version) == 1 {
-		s.StoreVersion = version[0]
-	}
 	s.Corruptions, s.Damaged = e.damage.snapshot()
 	e.stats.mu.Lock()
 	s.Rejected = maps.Clone(e.stats.rejected)
@@ -100,9 +95,6 @@ func (e *Engine) Stats() Stats {
 		if hidden := site.Hidden(); hidden != nil {
 			s.HiddenEvents += hidden.GetCardinality()
 		}
-	}
-	if e.failure() == nil { // after a failure Pebble may be stuck in its fatal error
-		s.Pebble = pebbleMetrics(e.db.Metrics())
 	}
 	return s
 }

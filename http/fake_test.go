@@ -44,6 +44,7 @@ type fakeEngine struct {
 	snapshot string
 	browsers map[[32]byte]query.BrowserSession
 	stats    engine.Stats
+	numbers  []engine.Metric
 }
 
 // discarded are the outcomes that benchmarks share. They only read them.
@@ -279,9 +280,10 @@ func (f *fakeEngine) Admit() error {
 	return f.admit
 }
 
-func (f *fakeEngine) NoteDamage(error)    {}
-func (f *fakeEngine) Ready() error        { return f.ready }
-func (f *fakeEngine) Stats() engine.Stats { return f.stats }
+func (f *fakeEngine) NoteDamage(error)              {}
+func (f *fakeEngine) Ready() error                  { return f.ready }
+func (f *fakeEngine) Stats() engine.Stats           { return f.stats }
+func (f *fakeEngine) StoreMetrics() []engine.Metric { return f.numbers }
 
 func (f *fakeEngine) count() int {
 	f.mu.Lock()

@@ -218,7 +218,6 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	p.put("cairn_hot_events", "gauge", "Events that are not yet sealed into a run (a sorted file of events).", float64(st.HotEvents))
 	p.put("cairn_links_bytes", "gauge", "Memory that links between ids of persons take. A site has links in memory from the first query about its users on.", float64(st.LinkBytes))
 	p.put("cairn_links_bytes_max", "gauge", "Share of the memory budget for links between ids of persons.", float64(st.LinkBytesMax))
-	p.put("cairn_store_version", "gauge", "Version of the format of the store.", float64(st.StoreVersion))
 	p.put("cairn_runs", "gauge", "Runs on disk.", float64(st.Runs))
 	p.put("cairn_seals_total", "counter", "Runs made from new events.", float64(st.Seals))
 	p.put("cairn_seal_seconds_total", "counter", "Time spent making runs from new events.", st.SealSeconds)
@@ -244,7 +243,7 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	if s.others != nil {
 		s.others(p.put)
 	}
-	for _, m := range st.Pebble {
+	for _, m := range s.engine.StoreMetrics() {
 		p.put(m.Name, m.Kind, m.Help, m.Value)
 	}
 	return p.b

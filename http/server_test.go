@@ -396,8 +396,8 @@ func TestHealthAndMetrics(t *testing.T) {
 	s.engine.stats = engine.Stats{
 		Accepted: 7, Rejected: map[string]uint64{"limit": 2},
 		CommitSeconds: engine.Buckets{Bounds: []float64{0.1}, Counts: []uint64{3, 1}, Sum: 2.5},
-		Pebble:        []engine.Metric{{Name: "pebble_x", Kind: "counter", Help: "y", Value: 1 << 40}},
 	}
+	s.engine.numbers = []engine.Metric{{Name: "pebble_x", Kind: "counter", Help: "y", Value: 1 << 40}}
 	health := func() string {
 		h, r := s.send("GET", "/healthz", ""), s.send("GET", "/readyz", "")
 		return fmt.Sprint(h.status, h.body, r.status, r.body)

@@ -299,6 +299,10 @@ func (f *filler) do(method, path, body string) (status int, answer string) {
 	client := &http.Client{Timeout: fullAnswer, Transport: fullTransport}
 	res, err := client.Do(req)
 	if err != nil {
+		if os.IsTimeout(err) { // let the process say what it waits for, once, and end
+			_ = f.server.Cmd.Process.Signal(syscall.SIGQUIT)
+			<-f.server.Exited
+		}
 		return 0, err.Error()
 	}
 	defer res.Body.Close()
