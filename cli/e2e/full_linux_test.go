@@ -143,6 +143,8 @@ func (f *filler) round(n int) {
 	stop := make(chan struct{})
 	var filling sync.WaitGroup
 	filling.Go(func() { f.fill(stop) })
+	f.watch("/healthz", stop, &filling)
+	f.watch("/metrics", stop, &filling)
 	refused := int64(0)
 	for begun := time.Now(); refused == 0 && time.Since(begun) < fullBack; { // a slow disk is full later
 		refused += f.load(time.Second)
@@ -323,6 +325,33 @@ func (f *filler) read(when string) {
 			f.t.Errorf("%s: %s is answered %d %s\n%s", when, path, status, body, f.server.Log())
 		}
 	}
+}
+
+// watch asks for a page all the time until stop is closed, and counts the goroutine in done. What
+// was not answered because the server was killed is no fault.
+func (f *filler) watch(path string, stop chan struct{}, done *sync.WaitGroup) {
+	done.Go(func() {
+		longest := time.Duration(0)
+		for {
+			select {
+			case <-stop:
+				f.t.Logf("%s was answered within %v", path, longest.Round(time.Millisecond))
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			begun := time.Now()
+			status, body := f.do("GET", path, "")
+			took := time.Since(begun)
+			longest = max(longest, took)
+			if status == 0 && took < fullAnswer {
+				continue // between a kill and the next start
+			}
+			if status != 200 {
+				f.t.Errorf("%s is answered %d %.300s after %v", path, status, body, took)
+				return
+			}
+		}
+	})
 }
 
 func (f *filler) alive(when string) {
