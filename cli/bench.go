@@ -18,6 +18,9 @@ import (
 
 // This file is "cairn bench": it reads and checks the flags.
 
+// crowdMax is the most users and the most products of a load.
+const crowdMax = 100_000_000
+
 // daysMax is the most days of a fill.
 const daysMax = 1000
 
@@ -35,6 +38,8 @@ fifth while events come in, and imports events and an access log; ! marks a miss
 	f.StringVar(&o.Memory, "memory", "256MiB", "set the memory budget of bench's own server to `SIZE`")
 	f.Uint64Var(&o.Seed, "seed", 1, "make the load from `SEED`; the same seed makes the same events")
 	fill := f.String("fill", "0", "first write `N` events, for example 50k or 5M")
+	users := f.String("users", "1M", "draw the user of each visit from `N` users by Zipf's law; most of them are rare")
+	products := f.String("products", "50k", "draw the product of each event from `N` products by Zipf's law")
 	f.IntVar(&o.Days, "days", 7, "spread the events of -fill over the last `N` days")
 	events := f.String("events", "0", "end a write phase after `N` events; 0 = no limit but the time")
 	f.DurationVar(&o.Duration, "duration", 5*time.Second, "end each phase after `TIME`")
@@ -55,6 +60,16 @@ fifth while events come in, and imports events and an access log; ! marks a miss
 		}
 		if o.Events, err = bench.ParseCount(*events); err != nil {
 			return fmt.Errorf("-events: %w", err)
+		}
+		for _, flag := range []struct {
+			name, text string
+			to         *int
+		}{{"users", *users, &o.Users}, {"products", *products, &o.Products}} {
+			n, err := bench.ParseCount(flag.text)
+			if err != nil || n < 1 || n > crowdMax {
+				return fmt.Errorf("-%s: %q is not a number from 1 to %d", flag.name, flag.text, int64(crowdMax))
+			}
+			*flag.to = int(n)
 		}
 		for text := range strings.SplitSeq(*conns, ",") {
 			n, err := strconv.Atoi(strings.TrimSpace(text))

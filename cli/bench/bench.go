@@ -44,6 +44,8 @@ type Options struct {
 	Memory     string        // budget of Run's own server, such as "256MiB"
 	Seed       uint64        // of the load
 	Fill       int64         // events to write before the phases; with the phase "reports" the visits of a web shop
+	Users      int           // users of the load; above 0
+	Products   int           // values of its property "product"; above 0
 	Days       int           // a fill spreads its events over these days before now; above 0 if Fill is or Phases has "reports"
 	Events     int64         // a write phase ends after this many; 0 = no limit but Duration
 	Duration   time.Duration // length of a phase; above 0
@@ -91,6 +93,9 @@ type benchRun struct {
 	progress io.Writer
 	streams  int // number of streams made so far
 }
+
+// crowd is who and what the events are about.
+func (b *benchRun) crowd() crowd { return crowd{b.Users, b.Products} }
 
 // measure runs the phases. With an error, the report has the measurements before it.
 func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
@@ -295,7 +300,7 @@ func (b *benchRun) write(ctx context.Context, p writePhase) (writeResult, error)
 		if p.load != nil {
 			s = p.load(b.streams)
 		} else {
-			s = newStream(b.Seed, b.run, b.streams)
+			s = newStream(b.Seed, b.run, b.streams, b.crowd())
 		}
 		b.streams++
 		wg.Go(func() {

@@ -12,14 +12,17 @@ import (
 	"time"
 )
 
+var testCrowd = crowd{users: 1_000_000, products: 50_000}
+
 // The same seed gives the same load. The load is valid and has the promised variety.
 func TestStream(t *testing.T) {
 	at := time.UnixMilli(1_700_000_000_000)
-	a, b, other := newStream(7, 1, 3), newStream(7, 1, 3), newStream(8, 1, 3)
-	rerun := newStream(7, 2, 3)
+	a, b, other := newStream(7, 1, 3, testCrowd), newStream(7, 1, 3, testCrowd), newStream(8, 1, 3, testCrowd)
+	rerun := newStream(7, 2, 3, testCrowd)
 	var fresh int
 	ids, names, sessions := map[string]bool{}, map[string]int{}, map[string]int{}
-	const n = 20_000
+	users, inARow, before := map[string]int{}, 0, ""
+	const n = 60_000
 	for range n {
 		one := a.appendEvent(nil, at)
 		if two := b.appendEvent(nil, at); !bytes.Equal(one, two) {
@@ -29,9 +32,9 @@ func TestStream(t *testing.T) {
 			fresh++
 		}
 		var e, again struct {
-			Name, Session string
-			MessageID     string `json:"message_id"`
-			Properties    struct {
+			Name, Session, User string
+			MessageID           string `json:"message_id"`
+			Properties          struct {
 				Plan, Country, Product, Order string
 				Amount                        int
 			}
@@ -45,7 +48,13 @@ func TestStream(t *testing.T) {
 			t.Fatalf("another run of the seed: %q %q, %s %s", e.Name, again.Name, e.MessageID, again.MessageID)
 		}
 		ids[e.MessageID], names[e.Name] = true, names[e.Name]+1
-		sessions[e.Session]++
+		if sessions[e.Session]++; sessions[e.Session] == 1 {
+			users[e.User]++
+		}
+		if e.User == before {
+			inARow++
+		}
+		before = e.User
 	}
 	if fresh > 0 {
 		t.Errorf("another seed gave %d equal events", fresh)
@@ -61,6 +70,18 @@ func TestStream(t *testing.T) {
 	}
 	if mean := float64(n) / float64(len(sessions)); mean < 6 || mean > 10 {
 		t.Errorf("visits are %.1f events long", mean)
+	}
+	once, most := 0, 0
+	for _, visits := range users {
+		if most = max(most, visits); visits == 1 {
+			once++
+		}
+	}
+	if once < len(users)*3/4 || most < 100 {
+		t.Errorf("%d of %d users have one visit, and none has more than %d", once, len(users), most)
+	}
+	if inARow > n/50 {
+		t.Errorf("%d of %d events follow one of their user", inARow, n)
 	}
 }
 

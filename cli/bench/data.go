@@ -96,7 +96,7 @@ func (d *dataRun) measure(ctx context.Context) error {
 	}
 	d.add(figure{Name: "reads without deleted events", Value: without / 1000, Unit: "CPU ms"})
 	// Of the ranks around it, each user has about as many events.
-	rank := max(1, int(float64(d.rows)/dataPerson/math.Log(benchUsers)))
+	rank := max(1, int(float64(d.rows)/dataPerson/math.Log(float64(d.Users))))
 	if err := d.person(ctx, rank, false); err != nil {
 		return err
 	}
@@ -282,7 +282,7 @@ func (d *dataRun) ingest(ctx context.Context, stopped <-chan struct{}) (perSecon
 		if err != nil {
 			return 0, 0, err
 		}
-		s := newStream(d.Seed, d.run, d.streams)
+		s := newStream(d.Seed, d.run, d.streams, d.crowd())
 		d.streams++
 		all.Go(func() {
 			defer c.Close()

@@ -33,7 +33,7 @@ func writeFile(path string, line func(b []byte, n int) []byte) (err error) {
 
 // writeEvents makes a file of cairn's own events.
 func (d *dataRun) writeEvents(path string) error {
-	s := newStream(d.Seed, d.run, d.streams)
+	s := newStream(d.Seed, d.run, d.streams, d.crowd())
 	d.streams++
 	at := time.Now().Add(-time.Hour)
 	return writeFile(path, func(b []byte, n int) []byte { return s.appendEvent(b, at.Add(time.Duration(n)*time.Millisecond)) })

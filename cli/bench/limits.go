@@ -103,7 +103,7 @@ func (b *benchRun) rawHTTP(ctx context.Context, _ string, lat *latencies) (int64
 					return 0, err
 				}
 				defer c.Close()
-				s := newStream(b.Seed, b.run, -2-i)
+				s := newStream(b.Seed, b.run, -2-i, b.crowd())
 				var body []byte
 				for ; ctx.Err() == nil; sent++ {
 					body = s.appendEvent(body[:0], time.Now())
@@ -202,7 +202,7 @@ func (b *benchRun) rawStandardJSON(ctx context.Context, _ string, lat *latencies
 
 // parse calls one for each of a thousand events, over and over until ctx ends.
 func (b *benchRun) parse(ctx context.Context, lat *latencies, one func(line []byte) error) (n int64, err error) {
-	s := newStream(b.Seed, b.run, -1)
+	s := newStream(b.Seed, b.run, -1, b.crowd())
 	lines := make([][]byte, 1000)
 	for i := range lines {
 		lines[i] = s.appendEvent(nil, time.Now())

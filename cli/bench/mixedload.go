@@ -77,7 +77,7 @@ func (l *mixedLoad) property() (name, value string) {
 	case 0:
 		return propertyName(n), planNames[zipf(l.rng, benchPlans)]
 	case 1:
-		return propertyName(n), productName(zipf(l.rng, benchProducts))
+		return propertyName(n), productName(zipf(l.rng, shopProducts))
 	case 2:
 		return propertyName(n), strconv.Itoa(l.rng.IntN(benchAmounts))
 	}
@@ -163,7 +163,7 @@ func (l *mixedLoad) matomo() (method, path, header string, body []byte) {
 		b = fmt.Appendf(b, `"?idsite=%d&rec=1&_id=%016x&url=%s&action_name=Page+%d&ua=%s&res=1920x1080&lang=de&rand=%d`,
 			l.site.ID, visitor+1, url.QueryEscape(l.url()), zipf(l.rng, benchURLs), url.QueryEscape(pick(l.rng, mixedAgents)), l.ids.Uint32())
 		for n := range 5 {
-			b = fmt.Appendf(b, "&dimension%d=%s", n+1, productName(zipf(l.rng, benchProducts)))
+			b = fmt.Appendf(b, "&dimension%d=%s", n+1, productName(zipf(l.rng, shopProducts)))
 		}
 		b = append(b, '"')
 	}

@@ -27,26 +27,48 @@ var benchQueries = []benchQuery{
 		return listPath("name=" + escape(eventName(zipf(s.rng, benchNames))))
 	}},
 	{"list", "newest 20 by user", func(s *stream, _ int) string {
-		return listPath("user=" + userName(zipf(s.rng, benchUsers)))
+		return listPath("user=" + userName(zipf(s.rng, s.users)))
+	}},
+	{"list", "newest 20 by a rare user", func(s *stream, _ int) string {
+		return listPath("user=" + userName(s.rng.IntN(s.users)))
+	}},
+	{"list", "newest 20 of a rare product", func(s *stream, _ int) string {
+		return listPath("prop.product=" + productName(s.products/2+s.rng.IntN((s.products+1)/2)))
 	}},
 	{"list", "newest 20 by name and 2 properties", func(s *stream, _ int) string {
 		return listPath("name=" + escape(eventName(zipf(s.rng, benchNames))) +
 			"&prop.plan=" + planNames[zipf(s.rng, benchPlans)] + "&prop.country=" + countryCodes[zipf(s.rng, benchCountries)])
 	}},
-	{"count", "count by name", func(s *stream, _ int) string {
-		return "/api/v1/count?metrics=events&name=" + escape(eventName(zipf(s.rng, benchNames)))
+	{"list", "newest 20 in an hour", func(s *stream, _ int) string {
+		from := time.Now().Add(-time.Duration(s.rng.Int64N(int64(hoursSpan))))
+		return listPath("from=" + strconv.FormatInt(from.UnixMilli(), 10) + "&to=" + strconv.FormatInt(from.Add(time.Hour).UnixMilli(), 10))
 	}},
-	{"count", "count by name and country", func(s *stream, _ int) string {
-		return "/api/v1/count?metrics=events&name=" + escape(eventName(zipf(s.rng, benchNames))) + "&prop.country=" + countryCodes[zipf(s.rng, benchCountries)]
+	{"count", "count by name", func(s *stream, n int) string {
+		return "/api/v1/count?metrics=events&name=" + escape(eventName(zipf(s.rng, benchNames))) + later(n)
+	}},
+	{"count", "count by name and country", func(s *stream, n int) string {
+		return "/api/v1/count?metrics=events&name=" + escape(eventName(zipf(s.rng, benchNames))) + "&prop.country=" + countryCodes[zipf(s.rng, benchCountries)] + later(n)
+	}},
+	{"count", "users of one name", func(s *stream, n int) string {
+		return "/api/v1/count?metrics=users&name=" + escape(eventName(zipf(s.rng, benchNames))) + later(n)
 	}},
 	{"count", "users and sessions of one name", func(s *stream, n int) string {
-		return "/api/v1/count?name=" + escape(eventName(zipf(s.rng, benchNames))) + "&from=" + strconv.Itoa(1+n)
+		return "/api/v1/count?name=" + escape(eventName(zipf(s.rng, benchNames))) + later(n)
+	}},
+	{"count", "events by day", func(_ *stream, n int) string {
+		return "/api/v1/series?interval=day&metrics=events&from=" + strconv.FormatInt(time.Now().Add(-hoursSpan).UnixMilli()+int64(n), 10)
+	}},
+	{"count", "events by day with users", func(_ *stream, n int) string {
+		return "/api/v1/series?interval=day&metrics=events,users&from=" + strconv.FormatInt(time.Now().Add(-hoursSpan).UnixMilli()+int64(n), 10)
 	}},
 	{"count", "events by hour, one product", func(s *stream, _ int) string {
-		return "/api/v1/series?interval=hour&prop.product=" + productName(zipf(s.rng, benchProducts)) + "&from=" + strconv.FormatInt(time.Now().Add(-hoursSpan).UnixMilli(), 10)
+		return "/api/v1/series?interval=hour&prop.product=" + productName(zipf(s.rng, s.products)) + "&from=" + strconv.FormatInt(time.Now().Add(-hoursSpan).UnixMilli(), 10)
 	}},
 	{"counters", "top 20 products", func(_ *stream, n int) string {
 		return "/api/v1/counters?property=product" + again(n)
+	}},
+	{"counters", "top products with users", func(_ *stream, n int) string {
+		return "/api/v1/counters?metrics=events,users&property=product" + again(n)
 	}},
 	{"counters", "plan by country", func(_ *stream, n int) string {
 		return "/api/v1/counters?metrics=events&property=plan&segment=country" + again(n)
@@ -54,10 +76,17 @@ var benchQueries = []benchQuery{
 	{"counters", "plan by country, users and sessions", func(_ *stream, n int) string {
 		return "/api/v1/counters?property=plan&segment=country" + again(n)
 	}},
+	{"counters", "product by country, with users", func(_ *stream, n int) string {
+		return "/api/v1/counters?metrics=events,users&property=product&segment=country" + again(n)
+	}},
 	{"counters", "all properties", func(_ *stream, n int) string {
 		return "/api/v1/counters?limit=" + strconv.Itoa(20+n%980)
 	}},
 }
+
+// later makes query number n differ from the others without changing its work or its answer: it
+// begins n milliseconds later, in 2001, long before the first event.
+func later(n int) string { return "&from=" + strconv.Itoa(1_000_000_000_000+n) }
 
 // again makes query number n differ from the others without changing its work: its page has
 // another length, so the server has no cached answer for it.
@@ -79,7 +108,7 @@ func (b *benchRun) query(ctx context.Context, q benchQuery) (readResult, error) 
 	if err != nil {
 		return res, err
 	}
-	s := newStream(b.Seed, b.run, -1) // the same queries in every run
+	s := newStream(b.Seed, b.run, -1, b.crowd()) // the same queries in every run
 	cold, kept := newLatencies(), newLatencies()
 	asked := make(map[string]bool)
 	before, start := ReadUsage(b.PID), time.Now()

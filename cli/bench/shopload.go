@@ -180,7 +180,7 @@ func (l *shopLoad) appendLines(b []byte) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		product := zipf(l.rng, benchProducts)
+		product := zipf(l.rng, shopProducts)
 		b = append(append(b, `{"sku":"`...), productName(product)...)
 		b = strconv.AppendInt(append(b, `","category":"shelf `...), int64(product%20), 10)
 		b = strconv.AppendInt(append(b, `","price":`...), int64(1+product%90), 10)
@@ -193,7 +193,7 @@ func (l *shopLoad) appendLines(b []byte) []byte {
 // appendProperties appends the properties of a track row.
 func (l *shopLoad) appendProperties(b []byte) []byte {
 	b = append(b, `,"properties":{"product":"`...)
-	b = append(b, productName(zipf(l.rng, benchProducts))...)
+	b = append(b, productName(zipf(l.rng, shopProducts))...)
 	b = append(b, `","plan":"`...)
 	b = append(b, planNames[l.rng.IntN(benchPlans)]...)
 	b = append(b, `","amount":`...)

@@ -8,24 +8,29 @@ import (
 )
 
 // This file makes the load: events like those of a shop's trackers. Names, urls, products,
-// countries and users follow Zipf's law. A visit has some 8 events, and many visits run side
-// by side. The five properties have 5, 60, 5,000, 10,000 and unlimited values. The same seed
-// gives the same events. Only message ids and order ids differ from run to run; otherwise a
-// second run against the same server would send nothing but duplicates.
+// countries and users follow Zipf's law, with as many users and products as the options say. By
+// default these are a million and 50,000, so half of the events are of users with fewer than one
+// event in 13,800, and most users have one visit or none in a fill of 5 million. A visit has
+// some 8 events, and a thousand visits run side by side in each stream, so that the events of a
+// user do not lie together. The five properties have 5, 60, 50,000, 10,000 and unlimited values.
+// The same seed gives the same events. Only message ids and order ids differ from run to run;
+// otherwise a second run against the same server would send nothing but duplicates.
 
 // How many values each part of an event has.
 const (
 	benchNames     = 50
 	benchURLs      = 2000
-	benchUsers     = 100_000
 	benchPlans     = 5
 	benchCountries = 60
-	benchProducts  = 5000
 	benchAmounts   = 10_000
+	shopProducts   = 5000 // of the phases "mixed", "reports" and "dashboard"
 
-	benchVisitEvents = 8  // mean length of a visit
-	benchVisitsOpen  = 64 // visits under way in one stream
+	benchVisitEvents = 8    // mean length of a visit
+	benchVisitsOpen  = 1000 // visits under way in one stream
 )
+
+// crowd says how many users and products the events have. Both are above 0.
+type crowd struct{ users, products int }
 
 var planNames = [benchPlans]string{"free", "starter", "pro", "team", "enterprise"}
 
@@ -53,6 +58,7 @@ type stream struct {
 	rng    *rand.Rand // for everything but ids
 	ids    *rand.Rand // message ids and order ids
 	visits [benchVisitsOpen]visit
+	crowd
 }
 
 type visit struct {
@@ -62,10 +68,11 @@ type visit struct {
 }
 
 // newStream makes the stream with this number. Each stream of a run has its own number.
-func newStream(seed, run uint64, number int) *stream {
+func newStream(seed, run uint64, number int, of crowd) *stream {
 	return &stream{
-		rng: rand.New(rand.NewPCG(seed, uint64(number))),
-		ids: rand.New(rand.NewPCG(seed^run, uint64(number)+1<<32)),
+		crowd: of,
+		rng:   rand.New(rand.NewPCG(seed, uint64(number))),
+		ids:   rand.New(rand.NewPCG(seed^run, uint64(number)+1<<32)),
 	}
 }
 
@@ -80,7 +87,7 @@ func (s *stream) appendEvent(b []byte, at time.Time) []byte {
 	v := &s.visits[s.rng.IntN(len(s.visits))]
 	if v.left == 0 {
 		*v = visit{
-			user:    zipf(s.rng, benchUsers),
+			user:    zipf(s.rng, s.users),
 			session: s.rng.Uint64(),
 			left:    1 + int(s.rng.ExpFloat64()*(benchVisitEvents-0.5)),
 		}
@@ -104,7 +111,7 @@ func (s *stream) appendEvent(b []byte, at time.Time) []byte {
 	b = append(b, `","country":"`...)
 	b = append(b, countryCodes[v.country]...)
 	b = append(b, `","product":"sku-`...)
-	b = strconv.AppendInt(b, int64(10_000+zipf(s.rng, benchProducts)), 10)
+	b = strconv.AppendInt(b, int64(10_000+zipf(s.rng, s.products)), 10)
 	b = append(b, `","order":"o-`...)
 	b = appendHex(b, s.ids.Uint64())
 	b = append(b, `","amount":`...)
