@@ -49,7 +49,7 @@
 //	shipping.go    what a backup ships of the log
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage
-//	               that is found while the store is open
+//	               that is found while the store is open; pagereads.go what queries touch
 //
 // # Packages below
 //

@@ -33,8 +33,9 @@ type Cache struct {
 }
 
 type cacheShard struct {
-	mu    sync.Mutex
-	pages cache.LRU[pageKey, []byte]
+	mu     sync.Mutex
+	pages  cache.LRU[pageKey, []byte]
+	counts pageCounts
 }
 
 // NewCache returns a cache of at most bytes. Matches take three eighths of them.
@@ -73,7 +74,10 @@ func (c *Cache) get(k pageKey) []byte {
 	s := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	data, _ := s.pages.Get(k)
+	data, ok := s.pages.Get(k)
+	if ok {
+		s.counts[k.kind()].hits++
+	}
 	return data
 }
 

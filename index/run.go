@@ -136,6 +136,7 @@ func (r *Run) read(k pageKey, see func([]byte)) error {
 	if err != nil {
 		return fmt.Errorf("read run %d: %w", r.Run, err)
 	}
+	r.cache.loaded(k, len(v))
 	see(v)
 	if err := closer.Close(); err != nil {
 		return fmt.Errorf("read run %d: %w", r.Run, err)

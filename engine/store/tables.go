@@ -32,6 +32,7 @@ type Tables struct {
 	runs      map[uint64]*table // by run
 	tick      uint64            // counts uses of tables
 	deletions uint64            // counts calls of Deleted
+	reads     TableReads
 	closed    bool
 }
 
@@ -51,6 +52,13 @@ type tableReader struct {
 	table *table
 	iter  sstable.Iterator
 	pool  block.BufferPool
+	stats pebble.InternalIteratorStats // since it was last idle
+}
+
+// TableReads counts what was read directly from tables.
+type TableReads struct {
+	Keys  uint64 // keys that were found
+	Bytes uint64 // bytes of blocks as they are stored, blocks of indexes among them
 }
 
 const (
@@ -112,7 +120,7 @@ func (t *Tables) reader(run uint64) *tableReader {
 	r.pool.Init(8)
 	var err error
 	if r.iter, err = tb.reader.NewPointIter(context.Background(), sstable.IterOptions{
-		Env:                  sstable.ReadEnv{Block: block.ReadEnv{BufferPool: &r.pool}},
+		Env:                  sstable.ReadEnv{Block: block.ReadEnv{BufferPool: &r.pool, Stats: &r.stats}},
 		FilterBlockSizeLimit: sstable.NeverUseFilterBlock,
 		ReaderProvider:       sstable.MakeTrivialReaderProvider(tb.reader),
 	}); err != nil {
@@ -213,6 +221,13 @@ func (t *Tables) Files() []uint64 {
 	return files
 }
 
+// Reads returns what was read directly from tables until now.
+func (t *Tables) Reads() TableReads {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.reads
+}
+
 // CloseAll removes all tables. Values in use stay valid until they are closed.
 func (t *Tables) CloseAll() {
 	t.mu.Lock()
@@ -261,6 +276,9 @@ func (r *tableReader) Close() error {
 	t := r.table.tables
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.reads.Keys++
+	t.reads.Bytes += r.stats.BlockBytes
+	r.stats = pebble.InternalIteratorStats{}
 	if len(r.table.idle) < tableIdleMax && r.table.refs > 1 {
 		r.table.idle = append(r.table.idle, r)
 	} else {
