@@ -1,5 +1,5 @@
-// The page cache: pages of runs, bounded in bytes. It evicts the least recently used
-// page first.
+// The page cache: pages of runs, bounded in bytes. A scan, which asks for each page once,
+// evicts no pages that queries ask for again and again.
 
 package index
 
@@ -34,7 +34,7 @@ type Cache struct {
 
 type cacheShard struct {
 	mu     sync.Mutex
-	pages  cache.LRU[pageKey, []byte]
+	pages  cache.Segmented[pageKey, []byte]
 	counts pageCounts
 }
 

@@ -1,0 +1,120 @@
+package cache
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// A Segmented returns what was added, keeps its bound, and counts what it holds.
+func TestSegmented(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		var c Segmented[int, int]
+		values := map[int]int{} // what an entry must have, if it is there
+		max, hits, gone, back := int64(0), 0, 0, 0
+		for op := range 5000 {
+			k := rng.IntN(60)
+			held := func() bool { e := c.entries[k]; return e != nil && e.segment != ghosts }
+			was, ghost := held(), c.entries[k] != nil && c.entries[k].segment == ghosts
+			switch rng.IntN(8) {
+			case 0, 1, 2, 3:
+				v, bytes := rng.Int(), int64(rng.IntN(2000))
+				if added := c.Add(k, v, bytes); added == was {
+					t.Fatalf("seed %d, op %d: added %v, there %v", seed, op, added, was)
+				} else if added {
+					values[k] = v
+				}
+				if !held() {
+					t.Fatalf("seed %d, op %d: what was added last is gone", seed, op)
+				}
+				if ghost {
+					back++
+					if c.entries[k].segment != protected && c.segments[protected].n > 0 {
+						t.Fatalf("seed %d, op %d: what came back is not protected", seed, op)
+					}
+				}
+			case 4, 5, 6:
+				v, ok := c.Get(k)
+				if ok != was || ok && v != values[k] {
+					t.Fatalf("seed %d, op %d: got %d %v, want %d %v", seed, op, v, ok, values[k], was)
+				} else if ok {
+					hits++
+				} else {
+					gone++
+				}
+			default:
+				if rng.IntN(20) == 0 {
+					max = rng.Int64N(20_000)
+					c.Resize(max)
+				}
+			}
+			var n int
+			var bytes int64
+			for _, e := range c.entries {
+				if e.segment != ghosts {
+					n++
+					bytes += e.bytes
+				} else {
+					bytes += ghostBytes
+					if e.value != 0 {
+						t.Fatalf("seed %d, op %d: the value of an evicted entry is held", seed, op)
+					}
+				}
+			}
+			if c.Len() != n || c.Bytes() != bytes {
+				t.Fatalf("seed %d, op %d: %d entries, %d bytes, want %d and %d", seed, op, c.Len(), c.Bytes(), n, bytes)
+			}
+			if bytes > max && n > 1 {
+				t.Fatalf("seed %d, op %d: %d bytes of %d entries, want at most %d", seed, op, bytes, n, max)
+			}
+		}
+		if hits < 100 || gone < 100 || back < 10 {
+			t.Errorf("seed %d: %d hits, %d misses, %d came back", seed, hits, gone, back)
+		}
+	}
+}
+
+const pageBytes = 4000
+
+// ask asks for the keys [from, to), and adds those that are not there. It returns how many were.
+func ask(c *Segmented[int, int], from, to int) (hits int) {
+	for k := from; k < to; k++ {
+		if _, ok := c.Get(k); ok {
+			hits++
+		} else {
+			c.Add(k, k, pageBytes)
+		}
+	}
+	return hits
+}
+
+// A scan evicts nothing that is asked for again and again, however long it is.
+func TestSegmentedScan(t *testing.T) {
+	var c Segmented[int, int]
+	c.Resize(1000 * pageBytes)
+	ask(&c, 0, 700)
+	ask(&c, 0, 700)
+	for scan := range 3 {
+		ask(&c, 10_000, 20_000)
+		if hits := ask(&c, 0, 700); hits != 700 {
+			t.Errorf("after scan %d only %d of 700 are left", scan, hits)
+		}
+	}
+}
+
+// What is asked for now replaces what was asked for often once, when it fits, even where
+// it is larger than the entries on probation.
+func TestSegmentedChangesItsMind(t *testing.T) {
+	var c Segmented[int, int]
+	c.Resize(1000 * pageBytes)
+	for range 10 {
+		ask(&c, 0, 700)
+	}
+	hits := 0
+	for range 4 {
+		hits = ask(&c, 10_000, 10_700)
+	}
+	if hits < 690 {
+		t.Errorf("the fourth time only %d of 700 are held", hits)
+	}
+}
