@@ -133,7 +133,7 @@ func BenchmarkRare(b *testing.B) {
 			{"product", func(rng *rand.Rand) []query.Cond {
 				return []query.Cond{{Field: "prop.product", Values: []string{"product " + strconv.Itoa(10_000+rng.IntN(40_000))}}}
 			}},
-			{"name and plan", func(rng *rand.Rand) []query.Cond {
+			{"name and product", func(rng *rand.Rand) []query.Cond {
 				return []query.Cond{{Field: "name", Values: []string{"event " + strconv.Itoa(30+rng.IntN(20))}},
 					{Field: "prop.product", Values: []string{"product " + strconv.Itoa(1000+rng.IntN(3000))}}}
 			}},

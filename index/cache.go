@@ -90,3 +90,18 @@ func (c *Cache) put(k pageKey, data []byte) {
 	defer s.mu.Unlock()
 	s.pages.Add(k, data, int64(len(data))+cachedBytes)
 }
+
+// offer is told of a page that was read for a few of its values. The cache takes it, as page
+// makes it, when there is space or when it was asked for before, not long ago.
+func (c *Cache) offer(k pageKey, bytes int, page func() []byte) {
+	if !c.keeps(k) {
+		return
+	}
+	s := c.shard(k)
+	s.mu.Lock()
+	again := s.pages.Again(k, int64(bytes)+cachedBytes)
+	s.mu.Unlock()
+	if again {
+		c.put(k, page())
+	}
+}

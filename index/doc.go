@@ -98,7 +98,7 @@
 //	write.go write_column.go write_dict.go
 //	build.go merge.go thin.go scratch.go   writing a run
 //	run.go run_column.go cache.go
-//	pagereads.go                           reading a run
+//	gather.go pagereads.go                 reading a run
 //	match.go match_cond.go match_codes.go
 //	match_terms.go equal.go
 //	hidden.go matches.go bitmap.go

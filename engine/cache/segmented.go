@@ -66,13 +66,7 @@ func (c *Segmented[K, V]) Add(k K, v V, bytes int64) bool {
 	e := c.entries[k]
 	switch {
 	case e == nil:
-		if c.entries == nil {
-			c.entries = make(map[K]*segmentEntry[K, V])
-			for i := range c.segments {
-				ring := &c.segments[i].ring
-				ring.next, ring.prev = ring, ring
-			}
-		}
+		c.init()
 		e = &segmentEntry[K, V]{key: k, value: v, bytes: bytes}
 		c.entries[k] = e
 		c.put(e, probation)
@@ -86,6 +80,33 @@ func (c *Segmented[K, V]) Add(k K, v V, bytes int64) bool {
 	}
 	c.evict(e)
 	return true
+}
+
+// Again reports whether an entry that takes that many bytes is worth adding, although its key
+// was only asked for once now: there is space, or the key was asked for before, not long ago.
+// Otherwise Segmented remembers the key as if an entry had been evicted.
+func (c *Segmented[K, V]) Again(k K, bytes int64) bool {
+	if c.entries[k] != nil || bytes <= ghostBytes || c.Bytes()+bytes <= c.max {
+		return true
+	}
+	c.init()
+	e := &segmentEntry[K, V]{key: k, bytes: bytes}
+	c.entries[k] = e
+	c.put(e, ghosts)
+	c.forgetGhosts()
+	c.evict(nil)
+	return false
+}
+
+func (c *Segmented[K, V]) init() {
+	if c.entries != nil {
+		return
+	}
+	c.entries = make(map[K]*segmentEntry[K, V])
+	for i := range c.segments {
+		ring := &c.segments[i].ring
+		ring.next, ring.prev = ring, ring
+	}
 }
 
 // Resize sets the bound in bytes and evicts what exceeds it.

@@ -16,7 +16,7 @@ func TestSegmented(t *testing.T) {
 			k := rng.IntN(60)
 			held := func() bool { e := c.entries[k]; return e != nil && e.segment != ghosts }
 			was, ghost := held(), c.entries[k] != nil && c.entries[k].segment == ghosts
-			switch rng.IntN(8) {
+			switch rng.IntN(9) {
 			case 0, 1, 2, 3:
 				v, bytes := rng.Int(), int64(rng.IntN(2000))
 				if added := c.Add(k, v, bytes); added == was {
@@ -41,6 +41,11 @@ func TestSegmented(t *testing.T) {
 					hits++
 				} else {
 					gone++
+				}
+			case 7:
+				room := c.Bytes()+1000 <= max
+				if again := c.Again(k, 1000); again != (was || ghost || room) {
+					t.Fatalf("seed %d, op %d: again %v; there %v, evicted %v, space %v", seed, op, again, was, ghost, room)
 				}
 			default:
 				if rng.IntN(20) == 0 {

@@ -24,6 +24,9 @@ func checkLimit(limit, limitMax int) (int, error) {
 	return limit, nil
 }
 
+// rowsTogether is how many rows of a part a listing reads together.
+const rowsTogether = 32
+
 // list answers List.
 func (rd *Reader) list(ctx context.Context, q query.Query) (query.Page, error) {
 	limit, err := checkLimit(q.Limit, query.LimitMax)
@@ -56,19 +59,33 @@ func (rd *Reader) list(ctx context.Context, q query.Query) (query.Page, error) {
 		if q.Shown {
 			r.Shown()
 		}
-		for _, row := range rows[passed:] {
+		rows = rows[passed:]
+		var events []*event.Event // of the next rows, when they were read together
+		var bytes []int
+		for i, row := range rows {
 			if page.Full = left <= 0; page.Full || len(page.Events) == limit {
 				more = true
 				return false, nil
 			}
-			ev, err := r.Read(row)
-			if err != nil {
-				return false, err
+			if n := min(len(rows)-i, limit-len(page.Events), rowsTogether); len(events) == 0 && n > 1 {
+				events, bytes = r.ReadAll(rows[i:i+n], left)
+			}
+			var ev *event.Event
+			read := 0
+			if len(events) > 0 {
+				ev, read = events[0], bytes[0]
+				events, bytes = events[1:], bytes[1:]
+			} else {
+				var err error
+				if ev, err = r.Read(row); err != nil {
+					return false, err
+				}
+				read = r.Bytes
 			}
 			rd.addPublicID(q.Site, ev)
 			page.Events = append(page.Events, ev)
-			left -= r.Bytes
-			if err := c.countRow(r.Bytes); err == query.ErrQueryTimeout && q.Skip == 0 {
+			left -= read
+			if err := c.countRow(read); err == query.ErrQueryTimeout && q.Skip == 0 {
 				more = true // return the events so far, and a cursor
 				return false, nil
 			} else if err != nil {
