@@ -174,7 +174,11 @@ func (c *cappedCells) ofProperty(property string) *cappedProperty {
 // at returns the values of the property that a row counts under event.Other. ok is false
 // when there are none.
 func (c *cappedProperty) at(row int) (values cappedValues, ok bool) {
-	code := uint32(c.codes.at(row))
+	return c.ofCode(uint32(c.codes.at(row)))
+}
+
+// ofCode is at for the rows with a code.
+func (c *cappedProperty) ofCode(code uint32) (values cappedValues, ok bool) {
 	if code == 0 {
 		return values, false
 	}
