@@ -43,8 +43,8 @@ func (rd *Reader) counters(v *view, q query.CounterQuery, limit int, repeated bo
 		return v.countSeries(&q, limit)
 	case q.Property == "":
 		page, err = rd.properties(v, &q)
-	case v.isWide(&q):
-		return rd.wideCounters(v, &q, limit)
+	case v.isWide(&q, limit):
+		return rd.wideCounters(v, &q, limit, repeated)
 	default:
 		first := &q
 		if v.worthTwoPasses(&q, limit) {

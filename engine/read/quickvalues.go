@@ -1,23 +1,174 @@
-// Quick values: the values that many rows count under, by the codes of one column.
+// Quick values: the numbers of the values that many rows count under, by the codes of one column.
+// All goroutines of a wide aggregate share the numbers, and what the codes of a part mean.
 
 package read
 
 import (
+	"strings"
+	"sync"
+	"sync/atomic"
+
 	"cairn/engine/event"
 	"cairn/engine/table"
 )
 
-// reuse takes over what another reader of the same part, property and names has read of its sole
-// column. o may be nil.
-func (vr *valueReader) reuse(o *valueReader) {
-	if o == nil || o.soleColumn == nil || vr.soleColumn == nil || o.soleColumn.field != vr.soleColumn.field || o.soleColumn.path != vr.soleColumn.path {
-		return
-	}
-	vr.soleColumn, vr.valueByCode, vr.overByCode = o.soleColumn, o.valueByCode, o.overByCode
+// sharedTerms is terms for several goroutines.
+type sharedTerms struct {
+	mu sync.Mutex
+	terms
+	other int32 // number of event.Other
+	codes map[*table.Part]*partCodes
+	bytes int // of codes
 }
 
-// What a code of a capped cell says of a property, in overByCode. A number from overID on is that
-// of the only value over the cap plus overID.
+// partCodes says what the codes of a part mean. Both slices are read and written by several
+// goroutines: all of them write the same.
+type partCodes struct {
+	values []atomic.Int32 // by code of the sole column: what quickValue returns, plus 3; 0 = not read yet
+	over   []atomic.Int32 // by code of a capped cell, see overNothing; nil when there are none
+}
+
+// codesBytesMax is how many bytes the codes of all parts take at most, but for those of one part.
+const codesBytesMax = 8 << 20
+
+func newSharedTerms() *sharedTerms {
+	t := &sharedTerms{codes: make(map[*table.Part]*partCodes)}
+	t.other = t.terms.id(event.Other)
+	return t
+}
+
+// id returns the number of a name. It keeps a copy of a new one.
+func (t *sharedTerms) id(name string) int32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.idCloned(name)
+}
+
+// idOf is id for a name that is no string yet.
+func (t *sharedTerms) idOf(name []byte) int32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if id, ok := t.ids[string(name)]; ok {
+		return id
+	}
+	return t.terms.id(string(name))
+}
+
+// name returns the name of a number.
+func (t *sharedTerms) name(id int32) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.names[id]
+}
+
+// ofPart returns the codes of a part, of which vr reads some rows.
+func (t *sharedTerms) ofPart(p *table.Part, vr *valueReader) *partCodes {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.codes[p]
+	if c == nil {
+		c = new(partCodes)
+		c.values = make([]atomic.Int32, vr.soleColumn.col.Card()+1)
+		t.put(p, c, len(c.values))
+	}
+	if vr.capped != nil && c.over == nil {
+		// Whoever has this part already goes on without.
+		c = &partCodes{values: c.values, over: make([]atomic.Int32, vr.cappedCells.col.Card()+1)}
+		t.put(p, c, len(c.over))
+	}
+	return c
+}
+
+func (t *sharedTerms) put(p *table.Part, c *partCodes, n int) {
+	if t.bytes += 4 * n; t.bytes > codesBytesMax {
+		clear(t.codes)
+		t.bytes = 4 * (len(c.values) + len(c.over))
+	}
+	t.codes[p] = c
+}
+
+// quickValues reads values for one goroutine.
+type quickValues struct {
+	*sharedTerms
+	own      terms   // of the rows that are read one by one
+	sharedID []int32 // by number in own: that in sharedTerms plus 1; 0 = not asked yet
+
+	reader *valueReader // of the rows of a range
+	codes  *partCodes   // nil = all rows are read one by one
+	ids    []int32
+	text   []byte
+}
+
+// open prepares to read the rows of a range of a part.
+func (q *quickValues) open(p *table.Part, vr *valueReader) {
+	q.reader, q.codes = vr, nil
+	if vr.soleColumn == nil || vr.notCounted != nil || vr.cut != nil || vr.leftOutCodes != nil || vr.otherCodes != nil || vr.increments != nil ||
+		vr.capped != nil && table.IsOverflow(vr.soleColumn.field) {
+		return
+	}
+	q.codes = q.ofPart(p, vr)
+}
+
+// of returns the number of the only value that each of rows counts under, noValue or askValues.
+// Rows ascend and are in one page. of calls timedOut before it reads a cell; when that is true,
+// the numbers mean nothing. The slice is valid until the next call.
+func (q *quickValues) of(rows []int32, timedOut func() bool) []int32 {
+	q.ids = q.ids[:0]
+	if q.codes == nil {
+		for range rows {
+			q.ids = append(q.ids, askValues)
+		}
+		return q.ids
+	}
+	known := q.codes.values
+	for _, code := range q.reader.soleColumn.codes.of(rows) {
+		value := int32(noValue)
+		if uint(code) < uint(len(known)) {
+			n := known[code].Load()
+			if n == 0 && !timedOut() {
+				n = q.valueOf(code) + 3
+				known[code].Store(n)
+			}
+			value = n - 3
+		}
+		q.ids = append(q.ids, value)
+	}
+	if q.reader.capped == nil {
+		return q.ids
+	}
+	for i, code := range q.reader.cappedCells.codes.of(rows) {
+		if id := &q.ids[i]; code > 0 && *id >= 0 {
+			*id = q.cap(*id, code)
+		}
+	}
+	return q.ids
+}
+
+// valueOf reads the only value in the cell of a code.
+func (q *quickValues) valueOf(code int64) int32 {
+	col := q.reader.soleColumn
+	if code <= 0 || code > int64(col.col.Card()) {
+		return noValue
+	}
+	cell := col.col.Cell(uint32(code))
+	if col.path == "" && event.CellScalar(cell) {
+		q.text = event.AppendCellTerm(q.text[:0], cell)
+		return q.idOf(q.text)
+	}
+	value := int32(noValue)
+	event.CellTerms(cell, col.path, func(term string) {
+		switch id := q.id(term); value {
+		case noValue, id:
+			value = id
+		default:
+			value = askValues
+		}
+	})
+	return value
+}
+
+// What a capped cell says of a property. A number from overID on is that of the only value over
+// the cap plus overID.
 const (
 	overUnknown = iota
 	overNothing
@@ -26,71 +177,32 @@ const (
 	overID
 )
 
-// quickValues appends what quickValue returns for each of rows, which ascend in one page. It calls
-// timedOut before it reads a cell; when that is true, the numbers mean nothing.
-func (vr *valueReader) quickValues(rows, ids []int32, timedOut func() bool) []int32 {
-	if vr.soleColumn == nil || vr.notCounted != nil || vr.cut != nil || vr.leftOutCodes != nil || vr.otherCodes != nil ||
-		vr.capped != nil && table.IsOverflow(vr.soleColumn.field) {
-		for _, row := range rows {
-			if timedOut() {
-				ids = append(ids, noValue)
-			} else {
-				ids = append(ids, vr.quickValue(int(row)))
-			}
-		}
-		return ids
+// cap returns what a row with a value counts under when its capped cell has a code.
+func (q *quickValues) cap(value int32, code int64) int32 {
+	if code >= int64(len(q.codes.over)) {
+		return askValues
 	}
-	from := len(ids)
-	for _, code := range vr.soleColumn.codes.of(rows) {
-		value := int32(noValue)
-		switch {
-		case uint(code) < uint(len(vr.valueByCode)) && vr.valueByCode[code] != 0:
-			value = vr.valueByCode[code] - 3
-		case !timedOut():
-			value = vr.valueOfCode(code)
-		}
-		ids = append(ids, value)
-	}
-	if vr.capped == nil {
-		return ids
-	}
-	for i, code := range vr.cappedCells.codes.of(rows) {
-		if id := &ids[from+i]; code > 0 && *id >= 0 {
-			*id = vr.capValue(*id, code)
-		}
-	}
-	return ids
-}
-
-// capValue returns what a row with a value counts under when its capped cell has a code.
-func (vr *valueReader) capValue(value int32, code int64) int32 {
-	if code > int64(vr.cappedCells.col.Card()) {
-		return value
-	}
-	if vr.overByCode == nil {
-		vr.overByCode = make([]int32, vr.cappedCells.col.Card()+1)
-	}
-	over := vr.overByCode[code]
+	over := q.codes.over[code].Load()
 	if over == overUnknown {
-		over = vr.readOver(code)
-		vr.overByCode[code] = over
+		over = q.readOver(uint32(code))
+		q.codes.over[code].Store(over)
 	}
 	switch {
 	case over == overNothing:
 		return value
 	case over == overAll || over == value+overID:
-		return vr.names.id(event.Other)
+		return q.other
 	case over == overSome:
-		if values, _ := vr.capped.ofCode(uint32(code)); values.has(vr.names.names[value]) {
-			return vr.names.id(event.Other)
+		if values, _ := q.reader.capped.ofCode(uint32(code)); values.has(q.name(value)) {
+			return q.other
 		}
 	}
 	return value
 }
 
-// readOver reads which values are over the cap in the capped cell of a code.
-func (vr *valueReader) readOver(code int64) int32 {
-	values, some := vr.capped.ofCode(uint32(code))
+// readOver reads which values are over the cap in a capped cell.
+func (q *quickValues) readOver(code uint32) int32 {
+	values, some := q.reader.capped.ofCode(code)
 	switch {
 	case !some || !values.all && len(values.values) == 0:
 		return overNothing
@@ -100,7 +212,19 @@ func (vr *valueReader) readOver(code int64) int32 {
 		return overSome
 	}
 	for value := range values.values {
-		return vr.names.idCloned(value) + overID
+		return q.id(strings.Clone(value)) + overID
 	}
 	return overNothing
+}
+
+// shared returns the number in sharedTerms for one in own.
+func (q *quickValues) shared(id int32) int32 {
+	for int(id) >= len(q.sharedID) {
+		q.sharedID = append(q.sharedID, 0)
+	}
+	at := &q.sharedID[id]
+	if *at == 0 {
+		*at = q.id(q.own.names[id]) + 1
+	}
+	return *at - 1
 }

@@ -41,7 +41,6 @@ type valueReader struct {
 	allCountable int8        // whether the rows take part in counters: always or never; 0 = it differs
 	soleColumn   *pathColumn // the only column that can have a value; nil when there are several or it has many codes
 	valueByCode  []int32     // by code of soleColumn: what valueOfCode returns, plus 3; 0 = not read yet
-	overByCode   []int32     // by code of capped cells, see quickValues
 	single       [1]int32    // scratch of values
 }
 
@@ -196,15 +195,13 @@ func (vr *valueReader) valueOfCode(code int64) int32 {
 	if vr.valueByCode == nil {
 		vr.valueByCode = make([]int32, card+1)
 	}
-	value := int32(noValue)
-	event.CellTerms(vr.soleColumn.col.Cell(uint32(code)), vr.soleColumn.path, func(term string) {
-		switch id := vr.names.idCloned(term); value {
-		case noValue, id:
-			value = id
-		default:
-			value = askValues
-		}
-	})
+	value := int32(askValues)
+	switch ids := vr.soleColumn.terms(code); len(ids) {
+	case 0:
+		value = noValue
+	case 1:
+		value = ids[0]
+	}
 	vr.valueByCode[code] = value + 3
 	return value
 }

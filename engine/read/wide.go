@@ -19,9 +19,14 @@ import (
 const wideFrom = 1 << 13
 
 // isWide reports whether q is better answered by a wide aggregate. An answer with fewer rows is
-// better answered by partial aggregates of row ranges, which are kept.
-func (v *view) isWide(q *query.CounterQuery) bool {
+// better answered by partial aggregates of row ranges, which are kept. So is one that counts the
+// sessions of each row in one pass: a partial aggregate knows which sessions no other one has, and
+// needs no pairs for these.
+func (v *view) isWide(q *query.CounterQuery, limit int) bool {
 	segment := segmentOf(q)
+	if q.Metrics.Has(query.MetricSessions) && !v.worthTwoPasses(q, limit) {
+		return false
+	}
 	if len(q.Values) > 0 || len(q.SegmentValues) > 0 || segment == q.Property || totalsSuffice(q) {
 		return false
 	}
@@ -35,33 +40,25 @@ func (v *view) isWide(q *query.CounterQuery) bool {
 // wideAggregate is what all goroutines have counted.
 type wideAggregate struct {
 	q      *query.CounterQuery
-	joint  bool // persons and sessions are counted of all rows together, and not of each
-	known  bool // only rows that are there from the start count, and there is no total
-	spill  *spill
 	budget budget
+	spill  *spill
+	joint  bool      // persons are counted of all rows together, and not of each, as sessions always are
+	shown  *wideRows // in a second pass, the rows whose persons are counted
 
-	mu             sync.Mutex // of what follows but the sets, while goroutines read
-	values         terms
-	segments       terms
-	rows           wideRows
-	users          []uint64 // by row
-	sessions       []uint64
-	total          query.CounterRow
-	persons, visit sharedOrds // of all rows together
-}
-
-func newWideAggregate(v *view, q *query.CounterQuery) *wideAggregate {
-	w := &wideAggregate{q: q, budget: v.budget}
-	if segmentOf(q) != "" {
-		w.rows.shift = cornerSegmentBits
-	}
-	return w
+	values, segments *sharedTerms
+	persons, visits  sharedOrds // of all rows together
+	mu               sync.Mutex // of rows, while goroutines read
+	rows             wideRows
+	users            []uint64 // by row, or by shown row
+	total            query.CounterRow
 }
 
 // wideCounters answers q, see counters.
-func (rd *Reader) wideCounters(v *view, q *query.CounterQuery, limit int) (page query.CounterPage, err error) {
-	w := newWideAggregate(v, q)
-	w.joint = v.worthTwoPasses(q, limit)
+func (rd *Reader) wideCounters(v *view, q *query.CounterQuery, limit int, repeated bool) (page query.CounterPage, err error) {
+	w := &wideAggregate{q: q, budget: v.budget, joint: v.worthTwoPasses(q, limit), values: newSharedTerms(), segments: newSharedTerms()}
+	if segmentOf(q) != "" {
+		w.rows.shift = cornerSegmentBits
+	}
 	if err := w.read(v); err != nil {
 		return page, err
 	}
@@ -75,27 +72,23 @@ func (rd *Reader) wideCounters(v *view, q *query.CounterQuery, limit int) (page 
 	if !w.joint || len(shown) == 0 {
 		return page, nil
 	}
-	// The second pass counts the people of the rows of the page.
-	of := newWideAggregate(v, q)
-	of.known = true
-	for i := range page.Rows {
-		r := &page.Rows[i]
-		segment := int32(noSegment)
-		if segmentOf(q) != "" {
-			segment = of.segments.id(r.Segment)
-		}
-		of.rows.add(wideKey(of.values.id(r.Value), segment))
+	if q.Metrics.Has(query.MetricSessions) { // see isWide
+		return page, rd.fillDistinct(v, q, page.Rows, repeated)
 	}
-	if err := of.read(v); err != nil {
+	w.shown = &wideRows{shift: w.rows.shift}
+	for _, row := range shown {
+		w.shown.add(w.rows.list[row].key)
+	}
+	if err := w.read(v); err != nil {
 		return query.CounterPage{}, err
 	}
 	for i := range page.Rows {
-		page.Rows[i].Users, page.Rows[i].Sessions = of.users[i], of.sessions[i]
+		page.Rows[i].Users = w.users[i]
 	}
 	return page, nil
 }
 
-// read counts all rows.
+// read counts all rows, or the persons of those that are shown.
 func (w *wideAggregate) read(v *view) error {
 	w.spill = v.budget.spill()
 	defer w.spill.close()
@@ -103,8 +96,8 @@ func (w *wideAggregate) read(v *view) error {
 	if err != nil {
 		return err
 	}
-	if w.known {
-		pred = pred.andCounted(w.q.Property, w.values.names).andCounted(segmentOf(w.q), w.segments.names)
+	if w.shown != nil {
+		pred = w.narrow(pred)
 	}
 	counters, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, c **wideCounter) error {
 		if *c == nil {
@@ -115,7 +108,7 @@ func (w *wideAggregate) read(v *view) error {
 	if err != nil {
 		return err
 	}
-	persons, visits := pairBag{spill: w.spill}, pairBag{spill: w.spill}
+	pairs := pairBag{spill: w.spill}
 	for _, c := range counters {
 		if c == nil {
 			continue
@@ -123,20 +116,38 @@ func (w *wideAggregate) read(v *view) error {
 		if err := w.merge(c); err != nil {
 			return err
 		}
-		persons.take(&c.pairs[ofPersons])
-		visits.take(&c.pairs[ofSessions])
+		pairs.take(&c.pairs)
 	}
 	p, err := v.persons()
 	if err != nil {
 		return err
 	}
-	w.users, w.sessions = make([]uint64, len(w.rows.list)), make([]uint64, len(w.rows.list))
-	w.total.Users, w.total.Sessions = uint64(w.persons.set.CountPersons(p)), uint64(w.visit.set.Len())
-	err = persons.eachPerson(p, func(row int) { w.users[row]++ })
-	if err == nil {
-		err = visits.eachPair(func(row int, _ uint64) { w.sessions[row]++ })
+	n := len(w.rows.list)
+	if w.shown != nil {
+		n = len(w.shown.list)
+	} else {
+		w.total.Users, w.total.Sessions = uint64(w.persons.set.CountPersons(p)), uint64(w.visits.set.Len())
 	}
-	return err
+	w.users = make([]uint64, n)
+	return pairs.eachPerson(p, func(row int) { w.users[row]++ })
+}
+
+// narrow restricts pred to the rows that count under a value and a segment that are shown.
+func (w *wideAggregate) narrow(pred *predicate) *predicate {
+	var values, segments idSet
+	for _, row := range w.shown.list {
+		value, segment := splitWideKey(row.key)
+		if values.add(value); segment != noSegment {
+			segments.add(segment)
+		}
+	}
+	texts := func(t *sharedTerms, ids []int32) (texts []string) {
+		for _, id := range ids {
+			texts = append(texts, t.names[id])
+		}
+		return texts
+	}
+	return pred.andCounted(w.q.Property, texts(w.values, values.list)).andCounted(segmentOf(w.q), texts(w.segments, segments.list))
 }
 
 // mergeCheck is how many rows are merged between two looks at the time.
@@ -150,15 +161,11 @@ func (w *wideAggregate) merge(c *wideCounter) error {
 				return err
 			}
 		}
-		place := c.placeLocked(i)
+		place := c.place(i)
 		if place < 0 {
-			if w.known {
-				continue
-			}
 			return tooManyValues()
 		}
-		by := c.rows.list[i].events
-		row := &w.rows.list[place]
+		row, by := &w.rows.list[place], c.rows.list[i].events
 		row.events = index.AddSaturating(row.events, by)
 		w.total.Events = index.AddSaturating(w.total.Events, by)
 	}
@@ -171,7 +178,7 @@ func (w *wideAggregate) counterRows(rows []int32) []query.CounterRow {
 	for i, row := range rows {
 		r := &w.rows.list[row]
 		value, segment := splitWideKey(r.key)
-		out[i] = query.CounterRow{Value: w.values.names[value], Events: r.events, Users: w.users[row], Sessions: w.sessions[row]}
+		out[i] = query.CounterRow{Value: w.values.names[value], Events: r.events, Users: w.users[row]}
 		if segment != noSegment {
 			out[i].Segment = w.segments.names[segment]
 		}
@@ -187,8 +194,6 @@ func (w *wideAggregate) first(n int) []int32 {
 		number = func(row int32) int64 { return w.rows.list[row].events }
 	case "users":
 		number = func(row int32) int64 { return int64(w.users[row]) }
-	case "sessions":
-		number = func(row int32) int64 { return int64(w.sessions[row]) }
 	}
 	compare := func(a, b int32) int {
 		if c := cmp.Compare(number(b), number(a)); c != 0 {

@@ -13,38 +13,35 @@ import (
 	"cairn/index"
 )
 
-// Indexes of what a wideCounter has for persons and for sessions.
+// Indexes of what is there for persons and for sessions.
 const (
 	ofPersons = iota
 	ofSessions
 )
 
-// wideCounter counts for one goroutine. Its numbers of values, segments and rows are its own.
+// wideCounter counts for one goroutine. Its numbers of rows are its own.
 type wideCounter struct {
 	*wideAggregate
-	reader           *rangeReader
-	values, segments terms
-	rows             wideRows
-	places           []int32    // by row: that in all goroutines plus 1; 0 = not asked yet, -1 = none
-	placeOf          [2][]int32 // the same of values and segments
-	full             bool       // more than query.CounterRowsMax rows
+	reader *rangeReader
+	rows   wideRows
+	places []int32 // by row: that in the rows of all goroutines plus 1; 0 = not asked yet, -1 = there are too many
 
-	pairs  [2]pairBag // of a row of all goroutines and an ordinal
-	recent [2]identity.RecentFilter
+	pairs  pairBag // of a row of all goroutines, or of the shown ones, and a person
+	recent identity.RecentFilter
 	all    [2]ordBuffer
 	batch  [2][]int64 // ordinals of the rows of the range that count
 
 	part           *table.Part // of what follows
+	value, segment quickValues
 	names          terms       // of segmentNames
-	value, segment *valueReader
 	segmentNames   *pathColumn // see aggregator
 	ords           [2]*rowInts
-	ids            [2][]int32 // scratch: values and segments of rows
 }
 
 func newWideCounter(w *wideAggregate, r *rangeReader) *wideCounter {
 	c := &wideCounter{wideAggregate: w, reader: r}
-	c.pairs[ofPersons].spill, c.pairs[ofSessions].spill = w.spill, w.spill
+	c.pairs.spill = w.spill
+	c.value.sharedTerms, c.segment.sharedTerms = w.values, w.segments
 	c.rows.shift = w.rows.shift
 	return c
 }
@@ -61,52 +58,59 @@ func (c *wideCounter) countRange(rr *rowRange) error {
 	if err := c.reader.each(rr, c.count); err != nil {
 		return err
 	}
-	c.flush()
-	if c.full {
+	for k, to := range []*sharedOrds{&c.persons, &c.visits} {
+		if len(c.batch[k]) > 0 {
+			c.all[k].set.AddAll(c.batch[k])
+			c.all[k].flush(to)
+			c.batch[k] = c.batch[k][:0]
+		}
+	}
+	if len(c.rows.list) > query.CounterRowsMax {
 		return tooManyValues()
 	}
-	return cmp.Or(opened.Err(), c.pairs[ofPersons].err, c.pairs[ofSessions].err)
+	return cmp.Or(opened.Err(), c.pairs.err)
 }
 
 // open prepares to read a row range. It reports false when none of its rows counts.
 func (c *wideCounter) open(rr *rowRange, part index.Part) (ok bool, err error) {
-	before := [2]*valueReader{c.value, c.segment}
+	segment := segmentOf(c.q)
 	if c.part != rr.part {
-		c.part, before = rr.part, [2]*valueReader{}
-		c.ords, c.segmentNames = [2]*rowInts{}, nil
+		c.part, c.ords, c.segmentNames = rr.part, [2]*rowInts{}, nil
 		if c.q.Metrics.Has(query.MetricUsers) {
 			c.ords[ofPersons] = newRowInts(part.Ints(event.IntPerson))
 		}
-		if c.q.Metrics.Has(query.MetricSessions) {
+		if c.q.Metrics.Has(query.MetricSessions) { // of all rows together
 			c.ords[ofSessions] = newRowInts(part.Ints(event.IntSession))
 		}
-	}
-	if c.value, err = c.reader.openValues(rr, part, c.q.Property, &c.values); err != nil {
-		return false, err
-	}
-	c.value.reuse(before[0])
-	segment := segmentOf(c.q)
-	if segment == "" {
-		return c.value.allCountable != never, nil
-	}
-	if c.segment, err = c.reader.openValues(rr, part, segment, &c.segments); err != nil {
-		return false, err
-	}
-	c.segment.reuse(before[1])
-	if !slices.Contains(autoSegments, segment) {
-		if c.segmentNames == nil {
+		if segment != "" && !slices.Contains(autoSegments, segment) {
 			c.segmentNames = openPathColumn(part, event.FieldSegments, "", &c.names)
 		}
-		return c.segmentNames != nil && c.value.allCountable != never, nil
 	}
-	return c.value.allCountable != never, nil
+	if segment != "" && !slices.Contains(autoSegments, segment) && c.segmentNames == nil {
+		return false, nil
+	}
+	value, err := c.reader.openValues(rr, part, c.q.Property, &c.value.own)
+	if err != nil || value.allCountable == never {
+		return false, err
+	}
+	c.value.open(rr.part, value)
+	if segment == "" {
+		return true, nil
+	}
+	of, err := c.reader.openValues(rr, part, segment, &c.segment.own)
+	if err != nil {
+		return false, err
+	}
+	c.segment.open(rr.part, of)
+	return true, nil
 }
 
 // count counts rows, which are all in one page.
 func (c *wideCounter) count(rows []int32) {
-	c.ids[0] = c.value.quickValues(rows, c.ids[0][:0], c.reader.timedOut)
-	if c.segment != nil {
-		c.ids[1] = c.segment.quickValues(rows, c.ids[1][:0], c.reader.timedOut)
+	values := c.value.of(rows, c.reader.timedOut)
+	var segments []int32
+	if c.segment.reader != nil {
+		segments = c.segment.of(rows, c.reader.timedOut)
 	}
 	var ords [2][]int64
 	for k, column := range c.ords {
@@ -114,84 +118,93 @@ func (c *wideCounter) count(rows []int32) {
 			ords[k] = column.of(rows)
 		}
 	}
-	everywhere := c.value.allCountable == always && c.segmentNames == nil
+	slow := c.value.reader.allCountable != always || c.segmentNames != nil
 	for i, row := range rows {
-		value, segment := c.ids[0][i], int32(noSegment)
+		value, segment := values[i], int32(noSegment)
 		if value == noValue {
 			continue
 		}
-		if c.segment != nil {
-			if segment = c.ids[1][i]; segment == noValue {
+		ask := slow || value == askValues
+		if segments != nil {
+			if segment = segments[i]; segment == noValue {
 				continue
 			}
+			ask = ask || segment == askValues
 		}
 		var of [2]int64
-		for k := range ords {
-			if ords[k] != nil {
-				of[k] = ords[k][i]
-			}
+		if ords[ofPersons] != nil {
+			of[ofPersons] = ords[ofPersons][i]
 		}
-		if everywhere && value >= 0 && (segment >= 0 || c.segment == nil) && c.value.increments == nil {
-			c.add(wideKey(value, segment), 1, of)
-			c.addToAll(of)
-		} else {
+		if ords[ofSessions] != nil {
+			of[ofSessions] = ords[ofSessions][i]
+		}
+		if ask {
 			c.countRow(int(row), of)
+			continue
 		}
+		c.add(wideKey(value, segment), 1, of[ofPersons])
+		c.addToAll(of)
 	}
 }
 
 // countRow counts one row whose values are not known by code.
 func (c *wideCounter) countRow(row int, ords [2]int64) {
-	if c.reader.timedOut() || !c.value.isCountable(row) {
+	vr := c.value.reader
+	if c.reader.timedOut() || !vr.isCountable(row) {
 		return
 	}
-	values := c.value.values(row)
+	values := vr.values(row)
 	if len(values) == 0 {
 		return
 	}
 	segments := unsplit
-	if c.segment != nil {
+	if c.segment.reader != nil {
 		if c.segmentNames != nil && !slices.Contains(c.segmentNames.at(row), c.names.idCloned(segmentOf(c.q))) {
 			return
 		}
-		if segments = c.segment.values(row); len(segments) == 0 {
+		if segments = c.segment.reader.values(row); len(segments) == 0 {
 			return
 		}
 	}
-	by := c.value.amount(row)
+	by := vr.amount(row)
 	for _, value := range values {
+		value = c.value.shared(value)
 		for _, segment := range segments {
-			c.add(wideKey(value, segment), by, ords)
+			if segment != noSegment {
+				segment = c.segment.shared(segment)
+			}
+			c.add(wideKey(value, segment), by, ords[ofPersons])
 		}
 	}
 	c.addToAll(ords)
 }
 
-// add counts an event under a pair of a value and a segment.
-func (c *wideCounter) add(key uint64, by int64, ords [2]int64) {
-	row := c.rows.add(key)
-	r := &c.rows.list[row]
-	r.events = index.AddSaturating(r.events, by)
-	if c.joint {
-		return
-	}
-	for k, ord := range ords {
-		if ord == 0 {
-			continue
-		}
-		place := c.place(int(row))
-		if place < 0 {
+// add counts an event under a pair of a value and a segment. person 0 is nobody.
+func (c *wideCounter) add(key uint64, by, person int64) {
+	place := int32(-1)
+	if c.shown != nil {
+		if place = c.shown.find(key); place < 0 {
 			return
 		}
-		if pair := identity.PairOf(int(place), uint64(ord)); c.recent[k].New(pair) {
-			c.pairs[k].add(pair)
+	} else {
+		row := c.rows.add(key)
+		r := &c.rows.list[row]
+		r.events = index.AddSaturating(r.events, by)
+		if c.joint || person == 0 {
+			return
 		}
+		if place = c.place(int(row)); place < 0 {
+			return // merge will see it as well
+		}
+	}
+	if pair := identity.PairOf(int(place), uint64(person)); person != 0 && c.recent.New(pair) {
+		c.pairs.add(pair)
 	}
 }
 
 // addToAll adds the person and the session of a row that counts.
 func (c *wideCounter) addToAll(ords [2]int64) {
-	if c.known {
+	if c.shown != nil {
 		return
 	}
 	for k, ord := range ords {
@@ -201,71 +214,24 @@ func (c *wideCounter) addToAll(ords [2]int64) {
 	}
 }
 
-// flush ends a row range.
-func (c *wideCounter) flush() {
-	for k, to := range []*sharedOrds{&c.wideAggregate.persons, &c.wideAggregate.visit} {
-		if len(c.batch[k]) > 0 {
-			c.all[k].set.AddAll(c.batch[k])
-			c.all[k].flush(to)
-			c.batch[k] = c.batch[k][:0]
-		}
-	}
-	c.full = c.full || !c.known && len(c.rows.list) > query.CounterRowsMax
-}
-
-// place returns the number that a row has in all goroutines. It is -1 when it has none.
+// place returns the number of a row among those of all goroutines, -1 when there are too many.
 func (c *wideCounter) place(row int) int32 {
 	if row < len(c.places) && c.places[row] != 0 {
 		return max(c.places[row]-1, -1)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.placeLocked(row)
-}
-
-// placeLocked is place while nobody else uses the rows of all goroutines.
-func (c *wideCounter) placeLocked(row int) int32 {
 	if row >= len(c.places) {
 		c.places = append(c.places, make([]int32, len(c.rows.list)-len(c.places))...)
 	}
-	at := &c.places[row]
-	if *at == 0 {
-		*at = -1
-		value, segment := splitWideKey(c.rows.list[row].key)
-		value = c.numberOf(0, &c.values, &c.wideAggregate.values, value)
-		if segment != noSegment && value >= 0 {
-			if segment = c.numberOf(1, &c.segments, &c.wideAggregate.segments, segment); segment < 0 {
-				value = -1
-			}
-		}
-		all := &c.wideAggregate.rows
-		switch key := wideKey(value, segment); {
-		case value < 0:
-		case c.known || len(all.list) >= query.CounterRowsMax:
-			if n := all.find(key); n >= 0 {
-				*at = n + 1
-			}
-		default:
-			*at = all.add(key) + 1
-		}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := int32(-1)
+	if all := &c.wideAggregate.rows; len(all.list) < query.CounterRowsMax {
+		n = all.add(c.rows.list[row].key)
+	} else {
+		n = all.find(c.rows.list[row].key)
 	}
-	return max(*at-1, -1)
-}
-
-// numberOf returns the number of a name in all goroutines. It is -1 when it has none.
-func (c *wideCounter) numberOf(kind int, own, all *terms, id int32) int32 {
-	known := &c.placeOf[kind]
-	if int(id) >= len(*known) {
-		*known = append(*known, make([]int32, len(own.names)-len(*known))...)
+	if c.places[row] = n + 1; n < 0 {
+		c.places[row] = -1
 	}
-	at := &(*known)[id]
-	if *at == 0 {
-		*at = -1
-		if !c.known {
-			*at = all.id(own.names[id]) + 1
-		} else if n, found := all.ids[own.names[id]]; found {
-			*at = n + 1
-		}
-	}
-	return max(*at-1, -1)
+	return n
 }
