@@ -35,7 +35,7 @@ func wideEvents(n int) (records []engine.Record) {
 			add("tags", event.Raw(fmt.Sprintf(`["t%d","t%d",%d]`, rng.IntN(60), rng.IntN(60), rng.IntN(9))))
 		}
 		if rng.IntN(2) == 0 {
-			add("plan", event.Raw(fmt.Sprint(rng.IntN(40))))
+			add("plan", event.Num(fmt.Sprint(rng.IntN(40))))
 			e.Segments = append(e.Segments, "plan")
 		}
 		if rng.IntN(10) == 0 {
@@ -69,16 +69,22 @@ func TestWideCounters(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { e.Close() })
-		for records := wideEvents(6000); len(records) > 0; records = records[500:] {
-			if _, err := e.Ingest(t.Context(), copyRecords(records[:500]), true, nil); err != nil {
+		for records := wideEvents(4000); len(records) > 0; records = records[500:] {
+			outcomes, err := e.Ingest(t.Context(), copyRecords(records[:500]), true, nil)
+			if err != nil {
 				t.Fatal(err)
+			}
+			for i, o := range outcomes {
+				if o.Err != nil {
+					t.Fatal(o.Err, records[i].Record.Event)
+				}
 			}
 		}
 		return e
 	}
 	roomy, wide := open(0), []*engine.Engine{open(100), open(2000)}
 	all := query.MetricEvents | query.MetricUsers | query.MetricSessions
-	asked := 0
+	asked, found := 0, 0
 	for _, property := range []string{"sku", "tags", "plan", "country", "name", event.Other, "nothing"} {
 		for _, segment := range []string{"", "country", "plan", "sku!", "browser"} {
 			for _, metrics := range []query.Metrics{query.MetricEvents, query.MetricEvents | query.MetricUsers, all} {
@@ -96,6 +102,7 @@ func TestWideCounters(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
+					found += len(want.Rows)
 					for _, e := range wide {
 						if got, err := e.Counters(t.Context(), q); err != nil || !reflect.DeepEqual(got, want) {
 							t.Errorf("%s: %v\n got %+v\nwant %+v", showCounterQuery(q), err, got, want)
@@ -104,5 +111,8 @@ func TestWideCounters(t *testing.T) {
 				}
 			}
 		}
+	}
+	if found < 1000 {
+		t.Errorf("all answers together have %d rows", found)
 	}
 }

@@ -18,7 +18,8 @@
 //     partialCache in partialcache.go keeps it.
 //   - Where are users told apart? partialAggregate.register in partialaggregate.go collects
 //     the persons of each row of an answer in a pairBag of pairs.go. pairBag.eachPerson
-//     counts linked ordinals as one person. Counts without a property use distinct in count.go,
+//     counts linked ordinals as one person. Answers with many values use wideCounter.add in
+//     widecounter.go. Counts without a property use distinct in count.go,
 //     series countSteps in steps.go.
 //
 // # Files
@@ -70,6 +71,9 @@
 //
 // What counters are made of:
 //
+//	wide.go              counters with many rows, without partial aggregates; widecounter.go
+//	                     counts the rows of one goroutine, widerows.go numbers its pairs of
+//	                     a value and a segment, quickvalues.go reads values by code
 //	valuereader.go       which values the rows of a part count under
 //	pathcolumn.go        the terms at a path inside the cells of a column
 //	capped.go            which of them count under event.Other
