@@ -41,7 +41,7 @@ type MemoryPlan struct {
 
 	FilterPages int64 // pages of runs that are searched for message ids
 	RecentIDs   int64 // the newest message ids
-	IDs         int64 // entries of the table of ids; with those that are not written yet, idsTimes as much
+	IDs         int64 // entries of the table of ids, which take idsTimes as much at most
 	IDPart      int64 // part of IDs: changed entries, which are written with one group
 	IDFilter    int64 // filter that knows which ids are stored
 	Owners      int64 // who began each session; two generations of this size
@@ -117,8 +117,8 @@ func PlanMemory(bytes int64) MemoryPlan {
 	}
 }
 
-// idsTimes is how many times IDs the table takes at most: twice as entries that wait to be
-// written, and half packed.
+// idsTimes is how many times IDs the table takes at most: twice as entries that are used or wait
+// to be written, and half packed.
 const idsTimes = 2.5
 
 // pairTableBytes is what one pair takes: 8 bytes, in a table twice as large.

@@ -163,9 +163,10 @@ func (s *sequencer) commit(g *group) {
 	s.e.asked.Add(g.asked.most()) // the publisher takes it back when the rows are in memory
 	wroteIDs := g.ids
 	s.e.groups <- g // now the publisher owns g
-	if wroteIDs && s.ids.Over() {
-		// Entries may leave memory only after Pebble has them.
-		s.drain()
+	if s.ids.Over() {
+		if wroteIDs { // entries may leave memory only after Pebble has them
+			s.drain()
+		}
 		s.ids.Evict()
 	}
 }

@@ -183,7 +183,7 @@ func (s *siteCheck) event(ev *event.Event, blank bool) {
 	if ev.Seq == s.idsUpTo {
 		s.compareIDs()
 	}
-	if s.ids.Due() {
+	if s.ids.Due() || s.ids.Over() {
 		s.spill()
 	}
 }

@@ -46,9 +46,11 @@ type idEntry struct {
 	session  *namedSession // of a named session, otherwise nil
 	ties     *ties         // nil = none
 	// recent is not stored. Of an id, it is the entry of the session name that it last sent; of
-	// such a name, the session that it was last in. All entries leave memory together.
+	// such a name, the session that it was last in.
 	recent *idEntry
-	bytes  int // its size when the table last counted it
+	bytes  int    // its size when the table last counted it
+	used   uint64 // clock of the table when it was last used
+	gone   bool   // it has left memory
 }
 
 // sessionRef refers to a session. For a visit and a named session, only the ordinal is set, for

@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -36,6 +37,7 @@ type IDs struct {
 	rules   map[uint32]event.Rules // of sites whose rules have changed; others have the newest
 	upTo    map[uint32]uint64      // by site, the newest seq that the table has taken in since the last flush
 	key     []byte                 // of the id that get was last asked for
+	clock   uint64                 // look-ups so far; says how long ago an entry was used
 	added   int                    // entries added
 	watched map[string]bool        // ids that may be forgotten, and whether an event has met them since; see forget.go
 	damaged bool                   // see Probe
@@ -126,13 +128,16 @@ func (t *IDs) ChangedBytes() int { return t.dirty }
 // held returns about how many bytes of memory the entries take that are not packed.
 func (t *IDs) held() int { return t.bytes + idOverhead*len(t.hot) }
 
-// Due reports whether the group at hand should write what has changed. That is so when a
-// part has changed, or when memory is full of entries that cannot be dropped before they
-// are written.
-func (t *IDs) Due() bool { return t.dirty >= t.part || t.held()/4 >= t.max }
+// changing returns about how many bytes of memory the dirty entries take.
+func (t *IDs) changing() int { return t.dirty + idOverhead*len(t.changed) }
 
-// Over reports whether entries should leave memory once all are written.
-func (t *IDs) Over() bool { return t.held() > t.max }
+// Due reports whether the group at hand should write what has changed. That is so when a
+// part has changed, or when half of the memory is full of entries that cannot be dropped before
+// they are written.
+func (t *IDs) Due() bool { return t.dirty >= t.part || t.changing()/2 >= t.max }
+
+// Over reports whether entries should leave memory.
+func (t *IDs) Over() bool { return t.held()/4 >= t.max }
 
 // change notes that an entry has changed.
 func (t *IDs) change(k *idEntry) {
@@ -162,10 +167,12 @@ func (t *IDs) get(site uint32, kind byte, dialect byte, id string) (*idEntry, er
 
 // find returns the entry under t.key, nil when there is none. The table owns the entry.
 func (t *IDs) find() (*idEntry, error) {
+	t.clock++
 	if t.watched != nil {
 		t.meet()
 	}
 	if k := t.hot[string(t.key)]; k != nil {
+		k.used = t.clock
 		return k, nil
 	}
 	if v := t.pack.get(t.key); v != nil {
@@ -200,7 +207,7 @@ func (t *IDs) read(v []byte) (*idEntry, error) {
 
 // hold keeps an entry in memory, under the key that find was asked for.
 func (t *IDs) hold(k *idEntry) {
-	k.key = string(t.key)
+	k.key, k.used = string(t.key), t.clock
 	t.hot[k.key] = k
 	t.measure(k)
 }
@@ -249,23 +256,62 @@ func (t *IDs) Flush(w *pebble.Batch) error {
 	return nil
 }
 
-// Evict packs all entries when they take too much memory. No entry may be dirty, and the
-// last flush must be in Pebble.
+// Evict packs entries when all together take too much memory, until they take three quarters of
+// it. Those that were used last stay as they are, because most of them are used again soon. Dirty
+// entries stay too. The last flush must be in Pebble.
 func (t *IDs) Evict() {
 	if !t.Over() {
 		return
 	}
+	stays := t.stays()
 	for key, k := range t.hot {
+		if k.dirty || ageStep(t.clock-k.used) < stays {
+			continue
+		}
 		t.pack.put(key, k)
+		t.bytes -= k.bytes
+		k.gone = true
+		delete(t.hot, key)
 	}
-	clear(t.hot)
-	t.bytes = 0
+	for _, k := range t.hot {
+		if k.recent != nil && k.recent.gone {
+			k.recent = nil // if it is read again, it is another one
+		}
+	}
 }
+
+// stays returns the step from which on entries that are not dirty leave memory.
+func (t *IDs) stays() int {
+	var bytes [ageSteps]int // of these entries, by the step of their age
+	for _, k := range t.hot {
+		if !k.dirty {
+			bytes[ageStep(t.clock-k.used)] += k.bytes + idOverhead
+		}
+	}
+	for step, sum := 0, t.changing(); step < ageSteps; step++ {
+		if sum += bytes[step]; sum > 3*t.max {
+			return step
+		}
+	}
+	return ageSteps
+}
+
+// ageStep returns the step of an age. Each step ends at an eighth more than the one before.
+func ageStep(age uint64) int {
+	n := bits.Len64(age)
+	if n < 4 {
+		return int(age)
+	}
+	return 8*(n-3) + int(age>>(n-4)&7)
+}
+
+const ageSteps = 8 * 62
 
 // Replayed writes and syncs what a replay has taken in so far, if it is a part. So a long
 // replay neither keeps all of it in memory nor writes it with one group.
 func (t *IDs) Replayed(db *pebble.DB) error {
 	if !t.Due() {
+		t.Evict()
 		return nil
 	}
 	return t.write(db, pebble.Sync)

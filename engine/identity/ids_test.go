@@ -151,8 +151,8 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 			t.Fatalf("the ids are written up to %d, %v; want %d", upTo, err, seq)
 		}
 		small.Evict()
-		if n := len(small.hot); n > 2 {
-			t.Fatalf("%d ids are hot after eviction", n)
+		if held := small.held(); held > 3*small.max {
+			t.Fatalf("%d bytes are in memory after eviction, want at most %d", held, 3*small.max)
 		}
 	}
 	if packed := len(small.pack.new.at) + len(small.pack.old.at); packed == 0 || packed >= len(large.hot) {
@@ -166,6 +166,95 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 		if err == nil {
 			_ = closer.Close()
 		}
+	}
+}
+
+// Those that were used last stay in memory, and those that are not written yet. A session that is
+// read again is the one that its id and its name know.
+func TestEvictedAreTheOldest(t *testing.T) {
+	db := storeInMemory(t)
+	ids, all := NewIDs(db, 64<<10), NewIDs(nil, math.MaxInt)
+	seq := uint64(0)
+	visit := func(n, session int) {
+		t.Helper()
+		seq++
+		e := &event.Event{Dialect: event.Native, Type: event.Track, Time: int64(seq), User: fmt.Sprint("user", n), Session: fmt.Sprint("session", session), SessionSent: true}
+		got, err := ids.Assign(1, seq, e, new(Question), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := all.Assign(1, seq, e, new(Question), nil); err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("event %d: %+v, %v; with everything in memory %+v", seq, got, err, want)
+		}
+	}
+	flush := func() {
+		b := db.NewBatch()
+		if err := ids.Flush(b); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Commit(pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hot := func(n int) bool { return ids.hot[string(appendKey(nil, 1, KindUser, 0, fmt.Sprint("user", n)))] != nil }
+	evictions, n := 0, 10
+	for ; evictions < 20; n++ {
+		visit(n, n)
+		visit(n%10, n%10) // used all the time
+		visit(n-5, n)     // leaves with another session in mind
+		if ids.Due() {
+			flush()
+		}
+		if !ids.Over() {
+			continue
+		}
+		before := len(ids.hot)
+		ids.Evict()
+		evictions++
+		if held := ids.held(); held > 3*ids.max || len(ids.hot) < before/2 {
+			t.Fatalf("%d of %d entries stay, which take %d bytes; want at most %d", len(ids.hot), before, held, 3*ids.max)
+		}
+		for k := range 10 {
+			if !hot(k) {
+				t.Fatalf("user %d, who was used last, has left memory", k)
+			}
+		}
+		for _, k := range ids.changed {
+			if ids.hot[k.key] != k {
+				t.Fatalf("%q has left memory before it was written", k.key)
+			}
+		}
+		for _, k := range ids.hot {
+			if k.recent != nil && ids.hot[k.recent.key] != k.recent {
+				t.Fatalf("%q knows %q, which has left memory", k.key, k.recent.key)
+			}
+		}
+	}
+	if hot(10) {
+		t.Error("the user who was used first is still in memory")
+	}
+	flush()
+	for key, k := range all.hot {
+		v, closer, err := db.Get([]byte(key))
+		if err != nil || !bytes.Equal(v, k.append(nil)) {
+			t.Fatalf("id %q: stored %x, %v; want %x", key, v, err, k.append(nil))
+		}
+		_ = closer.Close()
+	}
+}
+
+// Steps of ages ascend with the ages.
+func TestAgeStep(t *testing.T) {
+	last := -1
+	for age := uint64(0); age < 1<<12; age++ {
+		step := ageStep(age)
+		if step != last && step != last+1 {
+			t.Fatalf("step %d follows step %d", step, last)
+		}
+		last = step
+	}
+	if step := ageStep(math.MaxUint64); step != ageSteps-1 {
+		t.Errorf("the last step is %d, want %d", step, ageSteps-1)
 	}
 }
 

@@ -161,6 +161,7 @@ func (t *IDs) tie(anon *idEntry, dialect byte, session uint64) {
 // ordinal ord. of is the entry of the id, and kind its kind.
 func (t *IDs) getName(site uint32, dialect, kind byte, of *idEntry, id, name string, ord uint64) (*idEntry, error) {
 	if k := of.recent; k != nil && t.watched == nil && isNameKey(k.key, dialect, id, name) {
+		k.used = t.clock
 		return k, nil // a visitor seldom changes the name
 	}
 	t.key = appendNameKey(t.key[:0], site, dialect, kind, id, name)
@@ -178,6 +179,7 @@ func (t *IDs) getName(site uint32, dialect, kind byte, of *idEntry, id, name str
 func (t *IDs) newestNamed(site uint32, name *idEntry, at int) (*idEntry, error) {
 	ord := name.sessions[at].ord
 	if s := name.recent; s != nil && t.watched == nil && s.ord == ord {
+		s.used = t.clock
 		return s, nil
 	}
 	return t.getNamed(site, ord)
