@@ -175,10 +175,10 @@ func TestEvictedAreTheOldest(t *testing.T) {
 	db := storeInMemory(t)
 	ids, all := NewIDs(db, 64<<10), NewIDs(nil, math.MaxInt)
 	seq := uint64(0)
-	visit := func(n, session int) {
+	take := func(e *event.Event) {
 		t.Helper()
 		seq++
-		e := &event.Event{Dialect: event.Native, Type: event.Track, Time: int64(seq), User: fmt.Sprint("user", n), Session: fmt.Sprint("session", session), SessionSent: true}
+		e.Dialect, e.Time = event.Native, int64(seq)
 		got, err := ids.Assign(1, seq, e, new(Question), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -186,6 +186,10 @@ func TestEvictedAreTheOldest(t *testing.T) {
 		if want, err := all.Assign(1, seq, e, new(Question), nil); err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("event %d: %+v, %v; with everything in memory %+v", seq, got, err, want)
 		}
+	}
+	visit := func(n, session int) {
+		t.Helper()
+		take(&event.Event{Type: event.Track, User: fmt.Sprint("user", n), Session: fmt.Sprint("session", session), SessionSent: true})
 	}
 	flush := func() {
 		b := db.NewBatch()
@@ -197,11 +201,13 @@ func TestEvictedAreTheOldest(t *testing.T) {
 		}
 	}
 	hot := func(n int) bool { return ids.hot[string(appendKey(nil, 1, KindUser, 0, fmt.Sprint("user", n)))] != nil }
+	visit(5000, 5000)
 	evictions, n := 0, 10
 	for ; evictions < 20; n++ {
 		visit(n, n)
-		visit(n%10, n%10) // used all the time
-		visit(n-5, n)     // leaves with another session in mind
+		visit(n%10, n%10)                                          // used all the time
+		visit(n-5, n)                                              // leaves with another session in mind
+		take(&event.Event{Type: event.Identify, User: "user5000"}) // stays, but its session leaves
 		if ids.Due() {
 			flush()
 		}
@@ -230,6 +236,7 @@ func TestEvictedAreTheOldest(t *testing.T) {
 			}
 		}
 	}
+	visit(5000, 5000)
 	if hot(10) {
 		t.Error("the user who was used first is still in memory")
 	}
