@@ -2,10 +2,71 @@ package identity
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"cairn/engine/event"
+	"cairn/engine/store"
+
+	"github.com/cockroachdb/pebble/v2"
 )
+
+// BenchmarkAssignMany assigns events of many visits under way at a time, whose entries do not fit
+// into the memory of the table. One visit in eight events is a new one, mostly of a new user.
+func BenchmarkAssignMany(b *testing.B) {
+	const visits, users = 20_000, 1_000_000
+	o := store.ScratchOptions()
+	db, err := pebble.Open(b.TempDir(), o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	ids := NewIDs(db, 7<<20)
+	if err := ids.LoadFilter(8 << 20); err != nil {
+		b.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	zipf := rand.NewZipf(rng, 1.05, 500, users-1)
+	type visit struct{ user, session string }
+	under := make([]visit, visits)
+	begin := func(v *visit) {
+		*v = visit{fmt.Sprintf("user-%016x", zipf.Uint64()*0x9e3779b97f4a7c15), fmt.Sprintf("%016x", rng.Uint64())}
+	}
+	for i := range under {
+		begin(&under[i])
+	}
+	e := event.Event{Dialect: event.Native, Type: event.Track, SessionSent: true}
+	q := Question{}
+	seq := uint64(0)
+	assign := func() {
+		v := &under[rng.IntN(visits)]
+		if rng.IntN(8) == 0 {
+			begin(v)
+		}
+		seq++
+		e.User, e.Session, e.Time = v.user, v.session, int64(seq)
+		if _, err := ids.Assign(1, seq, &e, &q, nil); err != nil {
+			b.Fatal(err)
+		}
+		if seq%1000 != 0 {
+			return
+		}
+		if ids.Due() {
+			if err := ids.write(db, pebble.NoSync); err != nil {
+				b.Fatal(err)
+			}
+		} else {
+			ids.Evict()
+		}
+	}
+	for range 400_000 {
+		assign()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		assign()
+	}
+}
 
 // BenchmarkAssign assigns events of many visitors, all of which are in memory.
 func BenchmarkAssign(b *testing.B) {
