@@ -31,7 +31,7 @@ import (
 )
 
 var (
-	crashSeeds = flag.Int("crash.seeds", 30, "seeds of the crash test")
+	crashSeeds = flag.Int("crash.seeds", 12, "seeds of the crash test")
 	crashSeed  = flag.Uint64("crash.seed", 0, "the one seed to run; 0 = many")
 )
 
@@ -440,14 +440,23 @@ func crash(seed uint64) error {
 	return nil
 }
 
+// perSeeds returns how much a test of crash points tries: the least in a plain go test, more from
+// 30 seeds on, and all there is from 51 seeds on.
+func perSeeds(least, some, all int64) int64 {
+	switch {
+	case *crashSeeds > 50:
+		return all
+	case *crashSeeds >= 30:
+		return some
+	}
+	return least
+}
+
 // A power cut before every file operation of a script. Either nothing or all of the unsynced
-// data survives. Plain go test tries every 7th operation.
+// data survives. Plain go test tries every 19th operation.
 func TestCrashAtEveryOperation(t *testing.T) {
 	t.Parallel()
-	stride := int64(7)
-	if *crashSeeds > 50 {
-		stride = 1
-	}
+	stride := perSeeds(19, 7, 1)
 	done := false
 	for at := int64(1); !done; at += stride {
 		for _, percent := range []int{0, 100} {
@@ -502,10 +511,7 @@ func TestCrashInRecovery(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	chances := 6
-	if *crashSeeds > 50 {
-		chances = 60
-	}
+	chances := perSeeds(2, 6, 60)
 	for at, done := int64(1), false; !done; at++ {
 		for chance := range chances {
 			dice := rand.New(rand.NewPCG(uint64(at), uint64(chance)))

@@ -32,7 +32,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
-var faultStride = flag.Int("fault.stride", 41, "try every n-th file operation of the fault test")
+var faultStride = flag.Int("fault.stride", 127, "try every n-th file operation of the fault test")
 
 const (
 	faultPatience = 5 * time.Second

@@ -29,7 +29,7 @@ import (
 )
 
 var (
-	metamorphicRuns = flag.Int("metamorphic.runs", 10, "runs of the metamorphic test")
+	metamorphicRuns = flag.Int("metamorphic.runs", 4, "runs of the metamorphic test")
 	metamorphicOps  = flag.Int("metamorphic.ops", 300, "operations in one run")
 	metamorphicSeed = flag.Uint64("metamorphic.seed", 0, "the one seed to run; 0 = many")
 )

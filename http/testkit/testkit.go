@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ import (
 func Main(m *testing.M) {
 	flag.Parse()
 	event.Poisoned = flag.Lookup("test.bench").Value.String() == ""
+	if event.Poisoned && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400) // many small servers: a fourth of the tests' time is the collector's at 100
+	}
 	os.Exit(m.Run())
 }
 
