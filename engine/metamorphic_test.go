@@ -47,6 +47,15 @@ func TestMetamorphic(t *testing.T) {
 	}
 }
 
+// seedsOf returns how many seeds a test runs that is like this one: least in a plain go test, all
+// with six runs of this test or more.
+func seedsOf(least, all uint64) uint64 {
+	if *metamorphicRuns < 6 {
+		return least
+	}
+	return all
+}
+
 // pair is the engine and the model of one run.
 type pair struct {
 	*testing.T

@@ -16,7 +16,7 @@ import (
 )
 
 func TestPeopleReports(t *testing.T) {
-	for seed := range uint64(max(3, min(6, *metamorphicRuns))) {
+	for seed := range seedsOf(3, 6) {
 		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) {
 			t.Parallel()
 			peopleReports(t, seed+1)

@@ -16,7 +16,7 @@ import (
 // Reports of rows by fields agree with the model to the last digit, over random events with late
 // rows, aliases, arrays and texts that differ in case, through seals, merges and reopening.
 func TestRowReports(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range seedsOf(2, 4) {
 		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) {
 			t.Parallel()
 			rowReports(t, seed+1)

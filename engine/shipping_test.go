@@ -270,7 +270,7 @@ func ids(t testing.TB, e *engine.Engine, sites []*engine.Site) map[string]string
 // then the machine burns: the store is restored from a snapshot and the log, has the same ids, and goes
 // on with the model. The restored store ships on, and burns again.
 func TestRestoredFromTheLogAnswersAsBefore(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range seedsOf(4, 8) {
 		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, seed+100)
