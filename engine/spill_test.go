@@ -168,7 +168,7 @@ func TestAnswersWithSpilledPairs(t *testing.T) {
 	ingestAside(t, roomy)
 	for _, pairs := range []int{1, 100, 2000} {
 		fs := newSpillFS(vfs.NewMem())
-		e := openAside(t, fs, pairs, 0)
+		e := openAside(t, fs, pairs, time.Minute) // on a busy machine ten seconds are too little
 		defer e.Close()
 		ingestAside(t, e)
 		var all sync.WaitGroup
