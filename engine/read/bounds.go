@@ -95,3 +95,80 @@ func (v *view) leftBounds(p *table.Part) (lo, hi int64, err error) {
 	})
 	return lo, hi, cmp.Or(err, p.Err())
 }
+
+// span returns the least and the greatest time of the rows that satisfy pred. any is false when
+// there are no rows. It reads only parts that can have an earlier or a later row than those it has
+// read, and leaves out the one of both that the caller does not want.
+func (v *view) span(pred *predicate, wantFirst, wantLast bool, kept keptRuns) (first, last int64, any bool, err error) {
+	order := make([]*table.Part, 0, len(v.Parts)) // the newest and the oldest part mostly tell
+	for i := len(v.Parts) - 1; i >= 0; i-- {
+		order = append(order, &v.Parts[i])
+	}
+	if n := len(order); n > 2 {
+		order[1], order[n-1] = order[n-1], order[1]
+	}
+	first, last = math.MaxInt64, math.MinInt64
+	for _, p := range order {
+		if p.Run != nil && (pred.outside(p.Run) ||
+			first <= last && (!wantFirst || p.Run.TimeMin >= first) && (!wantLast || p.Run.TimeMax <= last)) {
+			continue
+		}
+		lo, hi, err := v.spanOf(pred, p, &kept)
+		if err != nil {
+			return 0, 0, false, err
+		}
+		first, last = min(first, lo), max(last, hi)
+	}
+	if first > last {
+		return 0, 0, false, pred.complete(v.budget)
+	}
+	return first, last, true, pred.complete(v.budget)
+}
+
+// spanOf is span for one part; lo > hi when no row of it satisfies pred.
+func (v *view) spanOf(pred *predicate, p *table.Part, kept *keptRuns) (lo, hi int64, err error) {
+	whole := pred.timeFrom == math.MinInt64 && pred.timeTo == math.MaxInt64
+	if r := p.Run; r != nil {
+		whole = pred.timeFrom <= r.TimeMin && r.TimeMax < pred.timeTo
+	}
+	lo, hi = math.MaxInt64, math.MinInt64
+	switch {
+	case whole && len(pred.clauses) == 0 && len(pred.more) == 0:
+		return v.bounds(p)
+	case whole && kept.store && kept.countable(p, nil):
+		counts, err := v.quarterCounts(pred, []*table.Part{p}, kept)
+		if err != nil {
+			return 0, 0, err
+		}
+		for _, page := range counts[0].pages {
+			lo, hi = min(lo, page.lo), max(hi, page.hi)
+		}
+		return lo, hi, nil
+	}
+	type bounds struct {
+		lo, hi int64
+		any    bool
+	}
+	sums, err := gather(v.budget, pred, appendRowRanges(p, nil), func(r *rangeReader, rr *rowRange, b *bounds) error {
+		opened, err := r.open(rr)
+		if opened == nil {
+			return err
+		}
+		times := newRowInts(opened.Get().Ints(event.IntTime))
+		err = r.each(rr, func(rows []int32) {
+			for _, at := range times.of(rows) {
+				if !b.any {
+					*b = bounds{at, at, true}
+				}
+				b.lo, b.hi = min(b.lo, at), max(b.hi, at)
+			}
+		})
+		return cmp.Or(err, opened.Err())
+	})
+	for _, b := range sums {
+		if b.any {
+			lo, hi = min(lo, b.lo), max(hi, b.hi)
+		}
+	}
+	return lo, hi, err
+}

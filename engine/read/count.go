@@ -4,11 +4,13 @@ package read
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 )
 
 // Count returns the totals of the events that q selects. Without a metric of users or
@@ -17,7 +19,12 @@ func (rd *Reader) Count(ctx context.Context, q query.Query) (query.Totals, error
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
 	size := func(query.Totals) int { return 24 }
-	return keep(rd.results, v, rd.ask(&q, "count"), q.Fresh, size, func() (query.Totals, error) { return v.countRows(&q) })
+	ask := rd.ask(&q, "count")
+	again := rd.results.has(ask.key)
+	return keep(rd.results, v, ask, q.Fresh, size, func() (query.Totals, error) {
+		what := fmt.Sprint("count ", q.Metrics)
+		return v.countRows(&q, what, rd.keptRuns(v, q.Where, what, again))
+	})
 }
 
 // distinct is the ordinals of the persons and sessions of some rows.
@@ -56,17 +63,22 @@ func (b *ordBuffer) flush(to *sharedOrds) {
 	b.set = identity.OrdSet{}
 }
 
-// countRows answers Count.
-func (v *view) countRows(q *query.Query) (t query.Totals, err error) {
+// countRows answers Count. what names the metrics.
+func (v *view) countRows(q *query.Query, what string, kept keptRuns) (t query.Totals, err error) {
 	pred, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return t, err
 	}
 	if !q.Metrics.Has(query.MetricUsers) && !q.Metrics.Has(query.MetricSessions) {
-		t.Events, err = v.countEvents(pred)
+		t.Events, err = v.countEvents(pred, kept)
 		return t, err
 	}
-	events, all, err := v.distinct(pred)
+	if kept.store {
+		all := make([]query.Bucket, 1) // of all times
+		err := v.countSteps(pred, []int64{pred.timeFrom}, all, q.Metrics, what, kept)
+		return query.Totals{Events: all[0].Events, Users: all[0].Users, Sessions: all[0].Sessions}, err
+	}
+	events, all, err := v.distinct(pred, q.Metrics)
 	if err != nil {
 		return t, err
 	}
@@ -75,12 +87,13 @@ func (v *view) countRows(q *query.Query) (t query.Totals, err error) {
 }
 
 // distinct collects the persons and sessions of the rows that satisfy pred, and counts the
-// rows.
-func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err error) {
+// rows. It leaves out what metrics does not have.
+func (v *view) distinct(pred *predicate, metrics query.Metrics) (events uint64, all *distinct, err error) {
 	type counts struct {
 		events          uint64
 		users, sessions ordBuffer
 	}
+	wantUsers, wantSessions := metrics.Has(query.MetricUsers), metrics.Has(query.MetricSessions)
 	var users, sessions sharedOrds
 	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, c *counts) error {
 		opened, err := r.open(rr)
@@ -90,8 +103,12 @@ func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err erro
 		person, session := newRowInts(opened.Get().Ints(event.IntPerson)), newRowInts(opened.Get().Ints(event.IntSession))
 		err = r.each(rr, func(rows []int32) {
 			c.events += uint64(len(rows))
-			c.users.addAll(person.of(rows), &users)
-			c.sessions.addAll(session.of(rows), &sessions)
+			if wantUsers {
+				c.users.addAll(person.of(rows), &users)
+			}
+			if wantSessions {
+				c.sessions.addAll(session.of(rows), &sessions)
+			}
 		})
 		if err == nil {
 			err = opened.Err()
@@ -110,13 +127,20 @@ func (v *view) distinct(pred *predicate) (events uint64, all *distinct, err erro
 }
 
 // countEvents counts the rows that satisfy pred. It reads the rows of a part only when the
-// part's index does not know their number.
-func (v *view) countEvents(pred *predicate) (n uint64, err error) {
+// part's index does not know their number, and no run that the bounds of time cut if it may be
+// counted by quarters.
+func (v *view) countEvents(pred *predicate, kept keptRuns) (n uint64, err error) {
 	var rest []rowRange
+	var cut []*table.Part
 	for i := range v.Parts {
 		p := &v.Parts[i]
 		if err := v.budget.check(); err != nil {
 			return 0, err
+		}
+		if r := p.Run; r != nil && (r.TimeMin < pred.timeFrom || r.TimeMax >= pred.timeTo) && !pred.outside(r) &&
+			(kept.store || len(pred.clauses) == 0) && kept.countable(p, []int64{pred.timeFrom, pred.timeTo}) {
+			cut = append(cut, p)
+			continue
 		}
 		m := pred.matcher(p)
 		if m != nil {
@@ -138,8 +162,13 @@ func (v *view) countEvents(pred *predicate) (n uint64, err error) {
 		*n += uint64(r.matcher.Count(rr.from, rr.to))
 		return opened.Err()
 	})
+	if err != nil {
+		return 0, err
+	}
 	for _, sum := range sums {
 		n += sum
 	}
-	return n, err
+	all := make([]query.Bucket, 1)
+	err = v.countQuarters(pred, cut, []int64{pred.timeFrom, pred.timeTo}, all, &kept)
+	return n + all[0].Events, err
 }

@@ -9,7 +9,6 @@ import (
 	"cairn/engine/calendar"
 	"cairn/engine/event"
 	"cairn/engine/query"
-	"cairn/engine/table"
 	"cairn/index"
 )
 
@@ -45,7 +44,7 @@ func (v *view) newSteps(pred *predicate, q *query.CounterQuery) (*steps, error) 
 	}
 	from, to := pred.timeFrom, pred.timeTo
 	if from == math.MinInt64 || to == math.MaxInt64 {
-		first, last, any, err := v.span(pred, event.IntTime)
+		first, last, any, err := v.span(pred, from == math.MinInt64, to == math.MaxInt64, keptRuns{})
 		if err != nil || !any {
 			return &steps{}, err
 		}
@@ -68,22 +67,6 @@ func (v *view) newSteps(pred *predicate, q *query.CounterQuery) (*steps, error) 
 
 func tooManySteps() error {
 	return query.Bad("interval", "more than %d intervals; ask about a shorter time, with from and to", query.CounterStepsMax)
-}
-
-// span returns the least and the greatest value of an integer column in the rows that
-// satisfy pred. any is false when there are no rows.
-func (v *view) span(pred *predicate, column int) (first, last int64, any bool, err error) {
-	err = v.eachRow(pred, func(p *table.Part) func(int) {
-		values := p.Get().Ints(column)
-		return func(row int) {
-			n := values.At(row)
-			if !any {
-				first, last, any = n, n, true
-			}
-			first, last = min(first, n), max(last, n)
-		}
-	})
-	return first, last, any, err
 }
 
 // countSeries counts one property step by step. It first aggregates the whole range, to know

@@ -15,7 +15,8 @@
 //   - Where is the answer of a counter cached, and what makes it void? cached in
 //     resultcache.go. An answer is void when its dataVersion differs: the site has new rows
 //     or new links between persons. What a row range of a run adds to the answer stays valid;
-//     partialCache in partialcache.go keeps it.
+//     partialCache in partialcache.go keeps it. keptRuns in keptruns.go does the same for
+//     counts and series, by whole runs.
 //   - Where are users told apart? partialAggregate.register in partialaggregate.go collects
 //     the persons of each row of an answer in a pairBag of pairs.go. pairBag.eachPerson
 //     counts linked ordinals as one person. Answers with many values use wideCounter.add in
@@ -54,6 +55,9 @@
 //	listings.go          listings for callers who may have them already
 //	count.go             events, users and sessions of a query
 //	series.go            the same, step by step; steps.go counts the people and sessions
+//	quarters.go          counts events of whole runs by quarter of an hour
+//	keptruns.go          what runs add to counts and series, kept; keptsteps.go people and
+//	                     sessions
 //	visits.go            sums over sessions; spans.go puts the rows of each together
 //	digest.go            a summary of the events of a query
 //	begins.go            which rows are deleted, and which row begins a person or a session

@@ -1,4 +1,5 @@
-// The cache of partial aggregates: what a row range of a run adds to an aggregate. When
+// The cache of partial aggregates: what a row range of a run adds to an aggregate. It also has what
+// whole runs add to counts and series, see keptruns.go. When
 // the same query comes again after new rows were added, only the new rows are read. Rows
 // of a run change only when they are deleted, so a cached partial aggregate stays valid until
 // something of the site is.
@@ -75,21 +76,32 @@ func packPairs(pairs []uint64) []byte {
 }
 
 func unpackPairs(dst []uint64, b []byte) []uint64 {
-	last := uint64(0)
-	for len(b) > 0 {
-		d, n := binary.Uvarint(b)
-		last += d
-		dst = append(dst, last)
-		b = b[n:]
-	}
+	eachPacked(b, make([]uint64, 0, 1024), func(pairs []uint64) { dst = append(dst, pairs...) })
 	return dst
 }
 
-// partialResults keeps packed partial aggregates, bounded in bytes. Deletions are in their keys. It is safe for any number of goroutines.
+// eachPacked calls fn with packed pairs, some at a time, in buf.
+func eachPacked(b []byte, buf []uint64, fn func(pairs []uint64)) {
+	last := uint64(0)
+	for len(b) > 0 {
+		for buf = buf[:0]; len(b) > 0 && len(buf) < cap(buf); buf = append(buf, last) {
+			if b[0] < 0x80 { // most differences are this small
+				last, b = last+uint64(b[0]), b[1:]
+				continue
+			}
+			d, n := binary.Uvarint(b)
+			last, b = last+d, b[n:]
+		}
+		fn(buf)
+	}
+}
+
+// partialResults keeps packed partial aggregates, and what whole runs add to counts and series,
+// bounded in bytes. Deletions are in their keys. It is safe for any number of goroutines.
 type partialResults struct {
 	mu     sync.Mutex
-	packed cache.LRU[string, *packedPartial] // nil = the row range adds nothing
-	max    int64                             // most bytes
+	packed cache.LRU[string, any] // a *packedPartial is nil when the row range adds nothing
+	max    int64                  // most bytes
 }
 
 func newPartialResults(bytes int64) *partialResults {
@@ -98,21 +110,36 @@ func newPartialResults(bytes int64) *partialResults {
 	return c
 }
 
-func (c *partialResults) get(key string) (*packedPartial, bool) {
+func (c *partialResults) get(key string) (any, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.packed.Get(key)
 }
 
-func (c *partialResults) put(key string, p *packedPartial, size int) {
+// asked reports whether a question was asked before, and remembers it.
+func (c *partialResults) asked(what string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := "asked " + what
+	if _, ok := c.packed.Get(key); ok {
+		return true
+	}
+	if bytes := int64(2*len(key)) + 256; bytes <= c.max/64 {
+		c.packed.Add(key, nil, bytes)
+	}
+	return false
+}
+
+// put keeps p, which takes size bytes, unless it is too large.
+func (c *partialResults) put(key string, p any, size int) bool {
 	bytes := int64(size+2*len(key)) + 256
-	if bytes > c.max/4 {
-		return
+	if bytes > c.max/2 {
+		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.packed.Remove(key)
-	c.packed.Add(key, p, bytes)
+	return c.packed.Add(key, p, bytes)
 }
 
 func (c *partialResults) len() int {
@@ -151,8 +178,8 @@ func (c partialCache) get(rr *rowRange, compute func() (*partialAggregate, error
 	}
 	first := rr.part.First() + uint64(rr.from)
 	key := fmt.Sprintf("%d %d %s", first, rr.to-rr.from, c.query)
-	if p, ok := c.results.get(key); ok {
-		if p != nil {
+	if kept, ok := c.results.get(key); ok {
+		if p := kept.(*packedPartial); p != nil {
 			return p.unpack(first), nil
 		}
 		return nil, nil
@@ -165,7 +192,7 @@ func (c partialCache) get(rr *rowRange, compute func() (*partialAggregate, error
 		return p, nil
 	}
 	if p == nil {
-		c.results.put(key, nil, 0)
+		c.results.put(key, (*packedPartial)(nil), 0)
 		return nil, nil
 	}
 	packed := p.pack()

@@ -4,12 +4,12 @@ package read
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sort"
 	"time"
 
 	"cairn/engine/calendar"
-	"cairn/engine/event"
 	"cairn/engine/query"
 )
 
@@ -41,18 +41,21 @@ func (rd *Reader) Series(ctx context.Context, q query.Query, interval string, lo
 	v := rd.view(ctx, q.Site)
 	defer v.Close()
 	size := func(b []query.Bucket) int { return 32 * len(b) }
-	buckets, err := keep(rd.results, v, rd.ask(&q, "series "+interval+" "+zoneName(loc)), q.Fresh, size, func() ([]query.Bucket, error) { return rd.series(v, q, interval, loc) })
+	ask := rd.ask(&q, "series "+interval+" "+zoneName(loc))
+	again := rd.results.has(ask.key)
+	buckets, err := keep(rd.results, v, ask, q.Fresh, size, func() ([]query.Bucket, error) { return rd.series(v, q, interval, loc, again) })
 	return slices.Clone(buckets), err
 }
 
-func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Location) ([]query.Bucket, error) {
+// series computes an answer of Series. again says that the question was asked before.
+func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Location, again bool) ([]query.Bucket, error) {
 	pred, err := plan(v, q.Where, q.From, q.To)
 	if err != nil {
 		return nil, err
 	}
 	from, to := q.From, q.To
 	if from == 0 || to == 0 {
-		first, last, any, err := v.span(pred, event.IntTime)
+		first, last, any, err := v.span(pred, from == 0, to == 0, rd.keptRuns(v, q.Where, "span", again))
 		if err != nil || !any {
 			return nil, err
 		}
@@ -77,9 +80,10 @@ func (rd *Reader) series(v *view, q query.Query, interval string, loc *time.Loca
 		buckets[i].Time = starts[i]
 	}
 	if !q.Metrics.Has(query.MetricUsers) && !q.Metrics.Has(query.MetricSessions) {
-		return buckets, v.countBuckets(pred, starts, buckets)
+		return buckets, v.countBuckets(pred, starts, buckets, rd.keptRuns(v, q.Where, "quarters", again))
 	}
-	return buckets, v.countSteps(pred, starts, buckets, q.Metrics)
+	what := fmt.Sprintf("steps %s %s %d", interval, zoneName(loc), q.Metrics)
+	return buckets, v.countSteps(pred, starts, buckets, q.Metrics, what, rd.keptRuns(v, q.Where, what, again))
 }
 
 // bucketAt returns a function that returns the index of the bucket a time is in, or -1.
@@ -95,38 +99,4 @@ func bucketAt(starts []int64) func(at int64) int {
 		}
 		return last
 	}
-}
-
-// countBuckets counts the events of each bucket that satisfy pred.
-func (v *view) countBuckets(pred *predicate, starts []int64, buckets []query.Bucket) error {
-	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, events *[]uint64) error {
-		opened, err := r.open(rr)
-		if opened == nil {
-			return err
-		}
-		if *events == nil {
-			*events = make([]uint64, len(starts))
-		}
-		times, bucket := newRowInts(opened.Get().Ints(event.IntTime)), bucketAt(starts)
-		err = r.each(rr, func(rows []int32) {
-			for _, at := range times.of(rows) {
-				if i := bucket(at); i >= 0 {
-					(*events)[i]++
-				}
-			}
-		})
-		if err == nil {
-			err = opened.Err()
-		}
-		return err
-	})
-	for i := range buckets {
-		buckets[i].Events = 0
-		for _, events := range sums {
-			if events != nil {
-				buckets[i].Events += events[i]
-			}
-		}
-	}
-	return err
 }

@@ -4,15 +4,18 @@
 package read
 
 import (
+	"cmp"
 	"sync"
 
 	"cairn/engine/event"
 	"cairn/engine/identity"
 	"cairn/engine/query"
+	"cairn/engine/table"
 )
 
 // stepSlice is what one slice has of each step.
 type stepSlice struct {
+	part            *table.Part
 	first           uint64   // seq of its first row
 	events          []uint64 // by step
 	users, sessions pairList
@@ -26,7 +29,7 @@ var stepSlices = sync.Pool{New: func() any { return new(stepSlice) }}
 
 func newStepSlice(rr *rowRange, steps int) *stepSlice {
 	s := stepSlices.Get().(*stepSlice)
-	s.first = rr.part.First() + uint64(rr.from)
+	s.part, s.first = rr.part, rr.part.First()+uint64(rr.from)
 	if cap(s.events) < steps {
 		s.events = make([]uint64, steps)
 	}
@@ -59,41 +62,130 @@ func (l *pairList) add(step int, ord uint64) {
 func (l *pairList) sort() { l.pairs = sortPairs(l.pairs) }
 
 // countSteps counts the events of each step, and its users and sessions when metrics has them.
-func (v *view) countSteps(pred *predicate, starts []int64, buckets []query.Bucket, metrics query.Metrics) error {
+// what names the steps and the metrics; kept may be the zero keptRuns.
+func (v *view) countSteps(pred *predicate, starts []int64, buckets []query.Bucket, metrics query.Metrics, what string, kept keptRuns) error {
 	sp, room := v.budget.spill(), v.budget.reports.room()
 	defer sp.close()
 	defer room.Close()
-	users := pairBag{spill: sp}
-	sessions := sessionSteps{rest: pairBag{spill: sp}, add: func(step int) { buckets[step].Sessions++ }}
-	err := readInOrder(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange) (*stepSlice, error) {
+	sum := stepSum{buckets: buckets, users: v.newStepOrds(sp, room, len(starts))}
+	sum.inOrder = sessionSteps{rest: pairBag{spill: sp}, add: func(step int) { buckets[step].Sessions++ }}
+	ranges := v.rowRanges()
+	runs := keptSteps{keptRuns: kept, pred: pred, starts: starts, what: what, sum: &sum, spill: sp}
+	if kept.store {
+		sum.sessions = v.newStepOrds(sp, room, len(starts)) // slices of kept runs do not come in order
+		sum.anyOrder = true
+		var err error
+		if ranges, err = runs.take(v); err != nil {
+			return err
+		}
+	}
+	var failed error
+	err := readInOrder(v.budget, pred, ranges, func(r *rangeReader, rr *rowRange) (*stepSlice, error) {
 		s, err := r.stepSlice(rr, starts, metrics)
 		if err == nil && s != nil {
 			err = room.Add(s.bytes())
 		}
 		return s, err
 	}, func(s *stepSlice) bool {
-		for i, n := range s.events {
-			buckets[i].Events += n
+		if failed = runs.next(s.part); failed != nil {
+			return false
 		}
-		for _, pair := range s.users.pairs {
-			users.add(pair)
+		if !runs.add(s) {
+			sum.add(s)
 		}
-		sessions.take(s.sessions.pairs, s.first)
 		room.Sub(s.bytes())
 		stepSlices.Put(s)
 		return true
 	})
+	if err = cmp.Or(err, failed); err == nil {
+		err = runs.next(nil)
+	}
 	if err != nil {
 		return err
 	}
-	if err := sessions.end(); err != nil {
+	return sum.end(v)
+}
+
+// stepSum is the answer in the making.
+type stepSum struct {
+	buckets  []query.Bucket
+	users    stepOrds
+	anyOrder bool         // slices come in any order
+	inOrder  sessionSteps // sessions of slices that come newest first
+	sessions stepOrds     // those of others
+}
+
+// add adds a slice.
+func (t *stepSum) add(s *stepSlice) {
+	for i, n := range s.events {
+		t.buckets[i].Events += n
+	}
+	t.users.addAll(s.users.pairs, 0)
+	if t.anyOrder {
+		t.sessions.addAll(s.sessions.pairs, 0)
+	} else {
+		t.inOrder.take(s.sessions.pairs, s.first)
+	}
+}
+
+// end counts the users and sessions.
+func (t *stepSum) end(v *view) error {
+	if err := t.inOrder.end(); err != nil {
+		return err
+	}
+	if err := t.sessions.each(func(step, n int) { t.buckets[step].Sessions += uint64(n) }); err != nil {
 		return err
 	}
 	p, err := v.persons()
 	if err != nil {
 		return err
 	}
-	return users.eachPerson(p, func(step int) { buckets[step].Users++ })
+	return t.users.eachPerson(p, func(step, n int) { t.buckets[step].Users += uint64(n) })
+}
+
+// stepOrds is the ordinals of each step: in sets if these have room for sure, otherwise in a bag.
+type stepOrds struct {
+	sets []identity.OrdSet // by step
+	bag  pairBag
+}
+
+// stepSetsMax is how many sets there are at most. Each takes some KiB, however few ordinals it has.
+const stepSetsMax = 128
+
+func (v *view) newStepOrds(sp *spill, room *Room, steps int) stepOrds {
+	const page, set = 8<<10 + 128, 5 << 10
+	if steps <= stepSetsMax && room.Spare(int64(steps)*(set+page*int64(v.Last>>16+1))) {
+		return stepOrds{sets: make([]identity.OrdSet, steps)}
+	}
+	return stepOrds{bag: pairBag{spill: sp}}
+}
+
+// addAll adds pairs of a step, counted from the step first, and an ordinal.
+func (o *stepOrds) addAll(pairs []uint64, first int) {
+	for _, pair := range pairs {
+		step, ord := identity.SplitPair(pair)
+		if o.sets != nil {
+			o.sets[first+step].Add(ord)
+		} else {
+			o.bag.add(identity.PairOf(first+step, ord))
+		}
+	}
+}
+
+// each calls fn with the number of ordinals that a step has, once or several times for each step.
+func (o *stepOrds) each(fn func(step, n int)) error {
+	for step := range o.sets {
+		fn(step, o.sets[step].Len())
+	}
+	return o.bag.eachPair(func(step int, _ uint64) { fn(step, 1) })
+}
+
+// eachPerson is each for persons.
+func (o *stepOrds) eachPerson(p identity.Persons, fn func(step, n int)) error {
+	for step := range o.sets {
+		fn(step, o.sets[step].CountPersons(p))
+	}
+	return o.bag.eachPerson(p, func(step int) { fn(step, 1) })
 }
 
 // stepSlice reads a row range.

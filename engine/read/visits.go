@@ -76,10 +76,10 @@ func (s *visitSum) addRows(v *view, pred *predicate) error {
 	}
 	s.total.Users = uint64(all.CountPersons(p))
 	people, views := make([]query.Bucket, len(s.starts)), make([]query.Bucket, len(s.starts))
-	if err := v.countSteps(pred, s.starts, people, query.MetricUsers); err != nil {
+	if err := v.countSteps(pred, s.starts, people, query.MetricUsers, "", keptRuns{}); err != nil {
 		return err
 	}
-	if err := v.countBuckets(pred.and(event.FieldType, string(event.Page), string(event.Screen)), s.starts, views); err != nil {
+	if err := v.countBuckets(pred.and(event.FieldType, string(event.Page), string(event.Screen)), s.starts, views, keptRuns{}); err != nil {
 		return err
 	}
 	for i := range s.steps {
