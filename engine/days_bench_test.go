@@ -1,0 +1,85 @@
+// Benchmarks of counts and series: anew, and again after a new row.
+//
+//	go test ./engine -run '^$' -bench Days -bench.events 5000000
+
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"cairn/engine/query"
+)
+
+// New asks each time about another range that holds all rows. Again asks the same question after
+// one more row came.
+func BenchmarkDays(b *testing.B) {
+	e := openBench(b)
+	s := newStream(1)
+	for n := 0; n < *benchEvents; n += 1000 {
+		if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1000), true, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	first, last := s.now-int64(*benchEvents)*2000, s.now+3600_000 // all rows lie between
+	named := []query.Cond{{Field: "name", Values: []string{"event 1"}}}
+	for _, c := range []struct {
+		name     string
+		interval string // "" = a count
+		where    []query.Cond
+		metrics  query.Metrics
+	}{
+		{"events by day", "day", nil, query.MetricEvents},
+		{"events by day of a name", "day", named, query.MetricEvents},
+		{"users by day", "day", nil, query.MetricEvents | query.MetricUsers},
+		{"users and sessions by day", "day", nil, 0},
+		{"users of a name", "", named, query.MetricEvents | query.MetricUsers},
+		{"users", "", nil, query.MetricEvents | query.MetricUsers},
+	} {
+		ask := func(b *testing.B, from int64, where ...query.Cond) {
+			q := query.Query{Site: &benchSite.Site, Where: append(where, c.where...), Metrics: c.metrics, From: from, To: last}
+			var err error
+			if c.interval == "" {
+				_, err = e.Count(context.Background(), q)
+			} else {
+				_, err = e.Series(context.Background(), q, c.interval, nil)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		n := int64(0)
+		b.Run("New/"+c.name, func(b *testing.B) {
+			cpu := cpuTime()
+			b.ReportAllocs()
+			for b.Loop() {
+				n++
+				if len(c.where) == 0 && c.metrics == query.MetricEvents {
+					ask(b, first-n) // what is kept of all rows answers every range
+				} else {
+					ask(b, first-n, query.Cond{Field: "name", Op: query.OpNot, Values: []string{fmt.Sprint("no ", n)}})
+				}
+			}
+			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
+		})
+		b.Run("Again/"+c.name, func(b *testing.B) {
+			for range 3 {
+				ask(b, first)
+			}
+			cpu := cpuTime()
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				before := cpuTime()
+				if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1), true, nil); err != nil {
+					b.Fatal(err)
+				}
+				cpu += cpuTime() - before
+				b.StartTimer()
+				ask(b, first)
+			}
+			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
+		})
+	}
+}
