@@ -131,24 +131,33 @@ func TestRepairWithoutListSaysSo(t *testing.T) {
 // surely had tells of them.
 func TestRepairCountsWhatIsLostAtTheEnd(t *testing.T) {
 	t.Parallel()
-	_, good, want := closedStore(t)
-	cut := good
-	for _, name := range good.names() {
-		if strings.HasSuffix(name, ".log") {
-			cut = cut.with(name, nil)
+	for range 20 {
+		_, good, want := closedStore(t)
+		cut := good
+		for _, name := range good.names() {
+			if strings.HasSuffix(name, ".log") {
+				cut = cut.with(name, nil)
+			}
 		}
+		report, err := repair.Survey(t.Context(), cut.mem(t), "data")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A run may be in a table while an earlier one is in the log only. The lost rows of that
+		// one are a gap, which has a line of its own.
+		saved, all := report.Events, len(eventLines(want))
+		for site := range report.Lost {
+			saved += report.Lost.Count(site)
+		}
+		if saved == uint64(all) {
+			continue // all of the log was in tables already, but for gaps
+		}
+		if gone := fmt.Sprintf("at least %d more are lost", all-int(saved)); !strings.Contains(report.Text(), gone) {
+			t.Errorf("%d of %d events are saved or in a list; the report does not say %q:\n%s", saved, all, gone, report.Text())
+		}
+		return
 	}
-	report, err := repair.Survey(t.Context(), cut.mem(t), "data")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := len(eventLines(want))
-	if len(report.Lost) > 0 {
-		t.Errorf("without its log the store has lost %v, which are in tables", report.Lost)
-	}
-	if gone := fmt.Sprintf("at least %d more are lost", all-int(report.Events)); report.Events == uint64(all) || !strings.Contains(report.Text(), gone) {
-		t.Errorf("%d of %d events are saved; the report does not say %q:\n%s", report.Events, all, gone, report.Text())
-	}
+	t.Error("no store of 20 had events in its log alone")
 }
 
 // A repaired store opens again and again, and a second repair knows what the first one has
