@@ -32,7 +32,7 @@ type keptSteps struct {
 
 	// The run that is being read; nil = none that will be kept. Its slices follow each other.
 	part            *table.Part
-	first           int // its first step
+	first           int  // its first step
 	bad             bool // it has a row at a time that its descriptor does not have
 	events          []uint64
 	users, sessions pairBag
