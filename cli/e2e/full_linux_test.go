@@ -118,8 +118,9 @@ type filler struct {
 	options bench.ChildOptions
 	rng     *rand.Rand
 	server  *bench.Child
-	number  atomic.Int64 // of the next request
-	taken   int          // names of files that fill the disk
+	current atomic.Pointer[bench.Child] // server, for other goroutines
+	number  atomic.Int64                // of the next request
+	taken   int                         // names of files that fill the disk
 
 	mu    sync.Mutex
 	acked map[string]int // events of each acknowledged request, by its body
@@ -132,6 +133,7 @@ func (f *filler) start() {
 		f.t.Fatal(err)
 	}
 	f.server = server
+	f.current.Store(server)
 	if f.acked == nil {
 		f.acked = make(map[string]int)
 	}
@@ -286,13 +288,14 @@ func (f *filler) send(events, size int) (status int, answer string) {
 }
 
 func (f *filler) do(method, path, body string) (status int, answer string) {
-	req, err := http.NewRequest(method, f.server.URL+path, bytes.NewReader([]byte(body)))
+	server := f.current.Load()
+	req, err := http.NewRequest(method, server.URL+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	key := f.server.Keys.Sites[0].SecretKey
+	key := server.Keys.Sites[0].SecretKey
 	if strings.Contains(path, "/admin/") {
-		key = f.server.Keys.AdminToken
+		key = server.Keys.AdminToken
 	}
 	req.Header.Set("Authorization", "Bearer "+key)
 	if body != "" {
@@ -302,8 +305,8 @@ func (f *filler) do(method, path, body string) (status int, answer string) {
 	res, err := client.Do(req)
 	if err != nil {
 		if os.IsTimeout(err) { // let the process say what it waits for, once, and end
-			_ = f.server.Cmd.Process.Signal(syscall.SIGQUIT)
-			<-f.server.Exited
+			_ = server.Cmd.Process.Signal(syscall.SIGQUIT)
+			<-server.Exited
 		}
 		return 0, err.Error()
 	}
