@@ -86,7 +86,7 @@ var benchQueries = []benchQuery{
 
 // later makes query number n differ from the others without changing its work or its answer: it
 // begins n milliseconds later, in 2001, long before the first event.
-func later(n int) string { return "&from=" + strconv.Itoa(1_000_000_000_000+n) }
+func later(n int) string { return "&from=" + strconv.FormatInt(1_000_000_000_000+int64(n), 10) }
 
 // again makes query number n differ from the others without changing its work: its page has
 // another length, so the server has no cached answer for it.
