@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,25 +27,26 @@ import (
 type fakeEngine struct {
 	native.Engine // its reports, which no test here asks for
 
-	mu       sync.Mutex
-	events   []*event.Event
-	sites    []*query.Site
-	urls     []string // in the contexts of events
-	seen     map[string]string
-	admit    error
-	admitted chan struct{} // takes a value for each write that begins; nil = none
-	ready    error
-	fail     error           // of Ingest and of reads
-	asked    context.Context // of the last listing
-	failed   []engine.Record // of the Ingest that failed last
-	discard  bool            // benchmarks: keep nothing
-	panics   bool            // in Ingest
-	block    chan struct{}
-	entered  chan struct{} // a call has begun
-	snapshot string
-	browsers map[[32]byte]query.BrowserSession
-	stats    engine.Stats
-	numbers  []engine.Metric
+	mu           sync.Mutex
+	events       []*event.Event
+	sites        []*query.Site
+	urls         []string // in the contexts of events
+	seen         map[string]string
+	admit        error
+	admitted     chan struct{} // takes a value for each write that begins; nil = none
+	ready        error
+	fail         error           // of Ingest and of reads
+	asked        context.Context // of the last listing
+	failed       []engine.Record // of the Ingest that failed last
+	discard      bool            // benchmarks: keep nothing
+	panics       bool            // in Ingest
+	block        chan struct{}
+	entered      chan struct{} // a call has begun
+	snapshot     string
+	browsers     map[[32]byte]query.BrowserSession
+	stats        engine.Stats
+	numbers      []engine.Metric
+	numbersAsked atomic.Int32 // calls of StoreMetrics
 }
 
 // discarded are the outcomes that benchmarks share. They only read them.
@@ -280,10 +282,13 @@ func (f *fakeEngine) Admit() error {
 	return f.admit
 }
 
-func (f *fakeEngine) NoteDamage(error)              {}
-func (f *fakeEngine) Ready() error                  { return f.ready }
-func (f *fakeEngine) Stats() engine.Stats           { return f.stats }
-func (f *fakeEngine) StoreMetrics() []engine.Metric { return f.numbers }
+func (f *fakeEngine) NoteDamage(error)    {}
+func (f *fakeEngine) Ready() error        { return f.ready }
+func (f *fakeEngine) Stats() engine.Stats { return f.stats }
+func (f *fakeEngine) StoreMetrics() []engine.Metric {
+	f.numbersAsked.Add(1)
+	return f.numbers
+}
 
 func (f *fakeEngine) count() int {
 	f.mu.Lock()

@@ -1,7 +1,7 @@
 // Wide aggregates: counters of a property with many values, or of many pairs of a value and a
-// segment. Each goroutine numbers values, segments and their pairs by itself, over all row ranges
-// that it reads. Texts are compared once for each goroutine at the end, and not in each row range,
-// and only the rows of the page become texts again.
+// segment. All goroutines share the numbers of values and segments (quickvalues.go). Each numbers
+// the pairs of these by itself, over all row ranges that it reads, so at the end integers are
+// merged. Only the rows of the page become texts again.
 
 package read
 
