@@ -20,7 +20,7 @@ type rest struct{ *fakeEngine }
 // The whole server, over a socket: every operation of the document answers with
 // the right key, and refuses no key and the wrong one, as the document says.
 func TestContractServed(t *testing.T) {
-	doc := nativetest.Contract(t, native.OpenAPI)
+	doc := nativetest.Contract(t, native.OpenAPI())
 	reads := nativetest.Full()
 	fake := rest{}
 	s := start(t, func(o *Options) {
@@ -117,7 +117,7 @@ func TestContractServed(t *testing.T) {
 	} else {
 		nativetest.ValidateAnswer(t, doc, nativetest.Operations(t, doc)["GET /readyz"], res, "readyz")
 	}
-	if res := ask("GET", "/openapi.json", "", ""); string(res.Body) != string(native.OpenAPI) {
+	if res := ask("GET", "/openapi.json", "", ""); string(res.Body) != string(native.OpenAPI()) {
 		t.Error("another document is served")
 	}
 }

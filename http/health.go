@@ -131,7 +131,7 @@ const contractServer = `"servers": [{"url": "/"}]`
 
 func (x *exchange) contract() {
 	x.res.Status, x.res.ContentType = 200, "application/json"
-	x.res.Body = append(x.res.Body[:0], native.OpenAPI...)
+	x.res.Body = append(x.res.Body[:0], native.OpenAPI()...)
 	if base := x.sites.addresses.links; base != "" {
 		x.res.Body = bytes.Replace(x.res.Body, []byte(contractServer), []byte(`"servers": [{"url": "`+base+`"}]`), 1)
 	}

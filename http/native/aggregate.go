@@ -16,7 +16,7 @@ var aggregateMetrics = []string{"count", "sum", "avg", "min", "max", "p50", "p90
 
 // aggregate is GET /api/v1/aggregate.
 func (n *API) aggregate(ctx context.Context, c *reading) error {
-	a, err := n.ask(ctx, c, asks{Sorts: with(aggregateMetrics, "not_numbers"), Metrics: aggregateMetrics})
+	a, err := n.ask(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (n *API) aggregate(ctx context.Context, c *reading) error {
 	if q.Of, err = c.query.aggregated(); err != nil {
 		return err
 	}
-	by, err := c.query.byFields(0, 1)
+	by, err := c.query.byFields()
 	if err != nil {
 		return err
 	}

@@ -32,14 +32,10 @@ func (n *API) backups(_ context.Context, c *reading) error {
 // backUp is POST /api/v1/admin/backups. The admin may know what the bucket says, which may be why the
 // backup fails.
 func (n *API) backUp(ctx context.Context, c *reading) error {
-	take := c.query.single["take"]
-	if take != "" && take != "1" {
-		return badField("take", "must be 1")
-	}
 	if n.options.Backups == nil {
 		return query.ErrNotFound
 	}
-	text, err := n.options.Backups.BackUp(ctx, take != "")
+	text, err := n.options.Backups.BackUp(ctx, c.query.yes("take"))
 	c.out = append(c.out, text...)
 	if err == nil {
 		n.options.Note(c.req, adminlog.Entry{Action: adminlog.Backup})

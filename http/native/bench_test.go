@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,7 +64,7 @@ func BenchmarkPage(b *testing.B) {
 }
 
 func BenchmarkQuery(b *testing.B) {
-	params := with(filterParams, "from", "to", "limit")
+	params := append(slices.Clip(plainFilters), paramFrom, paramTo, paramLimit)
 	site := &query.Site{Name: "shop"}
 	b.ReportAllocs()
 	for b.Loop() {

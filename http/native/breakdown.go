@@ -3,7 +3,6 @@ package native
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 
 	"cairn/engine/event"
@@ -32,15 +31,8 @@ func fieldNamed(param, text string, visits bool) (string, error) {
 }
 
 // byFields reads the parameter by.
-func (q *params) byFields(least, most int) (fields []string, err error) {
-	by := q.lists["by"]
-	if len(by) < least || len(by) > most {
-		if least == most {
-			return nil, badField("by", "must be given "+strconv.Itoa(most)+" times")
-		}
-		return nil, badField("by", "must be given "+strconv.Itoa(least)+" to "+strconv.Itoa(most)+" times")
-	}
-	for _, text := range by {
+func (q *params) byFields() (fields []string, err error) {
+	for _, text := range q.lists["by"] {
 		field, err := fieldNamed("by", text, true)
 		if err != nil {
 			return nil, err
@@ -55,17 +47,15 @@ func (q *params) byFields(least, most int) (fields []string, err error) {
 
 // breakdown is GET /api/v1/breakdown.
 func (n *API) breakdown(ctx context.Context, c *reading) error {
-	a, err := n.ask(ctx, c, asks{Sorts: []string{"events", "users", "sessions", "share"}, Metrics: metricNames[:]})
+	a, err := n.ask(ctx, c)
 	if err != nil {
 		return err
 	}
 	q := query.BreakdownQuery{Report: a.Report, Rows: a.Rows}
-	if q.By, err = c.query.byFields(1, query.BreakdownByMax); err != nil {
+	if q.By, err = c.query.byFields(); err != nil {
 		return err
 	}
-	if q.Metrics, err = c.query.metrics(); err != nil {
-		return err
-	}
+	q.Metrics = c.query.metrics()
 	if a.CSV {
 		a.Interval, q.Steps, q.CompareSteps = "", nil, nil // the table is that of the rows
 	}

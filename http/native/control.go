@@ -144,14 +144,7 @@ var errNoSite = &dialect.StatusError{Failure: dialect.NotFound, Msg: "no such si
 // removeSite is DELETE /api/v1/admin/sites/{name}. With purge=1 the events are deleted, too; the site
 // then stays without them if it cannot be removed, or with keep=1.
 func (n *API) removeSite(ctx context.Context, c *reading) error {
-	purge, err := c.query.yes("purge")
-	if err != nil {
-		return err
-	}
-	keep, err := c.query.yes("keep")
-	if err != nil {
-		return err
-	}
+	purge, keep, dryRun := c.query.yes("purge"), c.query.yes("keep"), c.query.yes("dry_run")
 	var p Control
 	var why error = errNoControl
 	if n.options.Control != nil {
@@ -162,17 +155,17 @@ func (n *API) removeSite(ctx context.Context, c *reading) error {
 		switch {
 		case why != nil:
 			return why
-		case keep || c.query.single["dry_run"] == "1" || c.query.single["now"] == "1" || c.query.single["reason"] != "":
+		case keep || dryRun || c.query.yes("now") || c.query.single["reason"] != "":
 			return badField("purge", "must be 1 for keep, dry_run, now and reason: without it no event is deleted")
 		}
 		return n.change(c, adminlog.Entry{Action: adminlog.SiteRemove, Site: c.ids[0]}, func(p Control) (Change, error) { return p.RemoveSite(c.ids[0], false) })
 	}
-	err = n.deleteSite(ctx, c)
+	err := n.deleteSite(ctx, c)
 	if nothing := new(dialect.StatusError); errors.As(err, &nothing) && nothing.Failure == dialect.NotFound && why == nil && !keep {
 		err, c.out = nil, append(c.out, `{"rows":0`...) // it has no event
 		c.out = append(c.out, '}')
 	}
-	if err != nil || why != nil || keep || c.query.single["dry_run"] == "1" {
+	if err != nil || why != nil || keep || dryRun {
 		return err
 	}
 	site := c.site

@@ -60,7 +60,7 @@ func (f *fakeControl) Removable(name string) error {
 }
 
 func TestControl(t *testing.T) {
-	doc := nativetest.Contract(t, OpenAPI)
+	doc := nativetest.Contract(t, OpenAPI())
 	ops := nativetest.Operations(t, doc)
 	const sites = "/api/v1/admin/sites"
 	for _, c := range []struct {

@@ -91,15 +91,14 @@ func (n *API) Decode(req *dialect.Request, b *dialect.Batch) error {
 		if err := query.of(req.Site.Name); err != nil {
 			return err
 		}
-		switch query.single["import"] {
-		case "":
-		case "1":
+		if err := sendRoute.params.check(&query); err != nil {
+			return err
+		}
+		if query.yes("import") {
 			if req.Rights&dialect.Manage == 0 {
 				return errImport
 			}
 			now = req.ReceivedUnixMilli
-		default:
-			return badField("import", "must be 1")
 		}
 	}
 	form, err := formOf(req.Header("Content-Type"))

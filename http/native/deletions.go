@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"cairn/engine/event"
 	"cairn/engine/query"
@@ -18,9 +17,6 @@ import (
 
 // This file deletes events: those of a person, those that filters select, and all of a site. It
 // also tells how far deletions have come, and what retention will delete next.
-
-// deletionParams are those that every deletion takes.
-var deletionParams = []string{"dry_run", "now", "reason"}
 
 // reasonMax is how many bytes the reason of a deletion may have.
 const reasonMax = 256
@@ -61,16 +57,7 @@ func (n *API) deleteSite(ctx context.Context, c *reading) error {
 
 // delete answers with the receipt of a deletion. id is the one of a person, "" = none.
 func (n *API) delete(ctx context.Context, c *reading, d *query.Deletion, id string) (err error) {
-	if d.DryRun, err = c.query.yes("dry_run"); err != nil {
-		return err
-	}
-	if d.Now, err = c.query.yes("now"); err != nil {
-		return err
-	}
-	d.Reason = c.query.single["reason"]
-	if len(d.Reason) > reasonMax || !utf8.ValidString(d.Reason) {
-		return badField("reason", "must be at most "+strconv.Itoa(reasonMax)+" bytes of text")
-	}
+	d.DryRun, d.Now, d.Reason = c.query.yes("dry_run"), c.query.yes("now"), c.query.single["reason"]
 	d.By = "secret_key"
 	if c.req.Admin {
 		d.By = "admin_token"
@@ -93,12 +80,6 @@ func (n *API) delete(ctx context.Context, c *reading, d *query.Deletion, id stri
 	}
 	c.out = append(event.AppendStrings(append(c.out, `,"saved":`...), saved), '}')
 	return nil
-}
-
-// yes reads a parameter that is 1 or absent.
-func (q *params) yes(name string) (bool, error) {
-	_, err := q.choice(name, "0", "1")
-	return q.single[name] == "1", err
 }
 
 // savedNaming returns the ids of the saved things whose query names an id of a person.
@@ -149,10 +130,7 @@ func (n *API) deletions(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
-	limit, err := c.query.limitOr(pageDefault)
-	if err != nil {
-		return err
-	}
+	limit := int(c.query.number("limit"))
 	slices.Reverse(all)
 	if text := c.query.single["after"]; text != "" {
 		after, err := strconv.ParseUint(text, 10, 64)

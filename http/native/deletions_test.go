@@ -10,7 +10,7 @@ import (
 
 // What each deletion asks of the engine, and what its receipt says.
 func TestDeletions(t *testing.T) {
-	doc := nativetest.Contract(t, OpenAPI)
+	doc := nativetest.Contract(t, OpenAPI())
 	ops := nativetest.Operations(t, doc)
 	for _, c := range []struct {
 		target, asked string

@@ -34,9 +34,8 @@ const ifNoneMatchMax = 8
 func (c *reading) queryTag() string { return strconv.FormatUint(c.hash("max_age", "site"), 36) }
 
 // fresh is how new the answer of a call is to be that is no report.
-func (c *reading) fresh() (*query.Fresh, error) {
-	age, err := c.query.maxAge()
-	return &query.Fresh{Now: c.query.now, MaxAge: age, Tag: c.have()}, err
+func (c *reading) fresh() *query.Fresh {
+	return &query.Fresh{Now: c.query.now, MaxAge: c.query.maxAge(), Tag: c.have()}
 }
 
 // has adds the header that says what an answer is true of. It reports whether the caller has the

@@ -39,21 +39,14 @@ const (
 
 // exportEvents is GET /api/v1/export.
 func (n *API) exportEvents(ctx context.Context, c *reading) error {
-	name, err := c.query.choice("format", "ndjson", "csv", "parquet")
-	if err != nil {
-		return err
-	}
+	name := c.query.choice("format")
 	form := exportFormats[name]
 	q := query.Export{Site: c.site, Where: c.query.conds(), Format: form.format}
+	var err error
 	if q.From, q.To, err = c.query.timeRange(c.site.Location); err != nil {
 		return err
 	}
-	if q.After, err = c.query.after(); err != nil {
-		return err
-	}
-	if q.UpTo = c.query.single["up_to"]; q.UpTo != "" && !publicID(q.UpTo) {
-		return badField("up_to", "not a cursor")
-	}
+	q.After, q.UpTo = c.query.single["after"], c.query.single["up_to"]
 	if columns := c.query.single["columns"]; columns != "" {
 		if form.format == query.NDJSON {
 			return badField("columns", "NDJSON has no columns")
@@ -63,10 +56,7 @@ func (n *API) exportEvents(ctx context.Context, c *reading) error {
 			return badField("columns", "must be one line of CSV")
 		}
 	}
-	head, err := c.query.choice("head", "", "yes", "no")
-	if err != nil {
-		return err
-	}
+	head := c.query.choice("head")
 	q.NoHead = head == "no" || head == "" && q.After != "" // what goes on has one already
 	run, err := n.engine.BeginExport(ctx, q)
 	if err != nil {

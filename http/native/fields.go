@@ -12,14 +12,11 @@ import (
 
 // fields is GET /api/v1/fields.
 func (n *API) fields(ctx context.Context, c *reading) error {
-	a, err := n.ask(ctx, c, asks{})
+	a, err := n.ask(ctx, c)
 	if err != nil {
 		return err
 	}
 	q := query.FieldsQuery{Report: a.Report, Search: a.Search, Limit: a.Limit}
-	if c.query.single["limit"] == "" {
-		q.Limit = pageMax
-	}
 	answer, err := n.engine.Fields(ctx, q)
 	if err != nil {
 		return engineError(err)
@@ -53,7 +50,7 @@ func (n *API) fields(ctx context.Context, c *reading) error {
 
 // values is GET /api/v1/values.
 func (n *API) values(ctx context.Context, c *reading) error {
-	a, err := n.ask(ctx, c, asks{})
+	a, err := n.ask(ctx, c)
 	if err != nil {
 		return err
 	}

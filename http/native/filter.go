@@ -15,10 +15,7 @@ import (
 
 // filterFields are the fields of an event that a filter may name, besides the keys of the
 // context, prop.PATH and extra.PATH.
-var filterFields = []string{
-	"name", "user", "anonymous", "session", "group", "type", "dialect", "value", "message_id",
-	"page", "host", "channel", "source", "medium", "campaign", "term", "content",
-}
+var filterFields = slices.Concat(plainFilters[:slices.Index(plainFilters, paramDimensions)].names(), paramDimensions.names)
 
 // visitFields are the dimensions of a visit that no event has. They may be named after visit.
 var visitFields = []string{"entry", "exit", "new", "weekday", "hour", "weekhour", "length", "depth"}
@@ -26,7 +23,7 @@ var visitFields = []string{"entry", "exit", "new", "weekday", "hour", "weekhour"
 // filterParams are the parameters that are filters on events. A name that ends in "." stands for
 // every parameter that begins with it. The key timezone of the context is context.timezone
 // alone: who writes timezone= mostly means the zone of the days.
-var filterParams = slices.Concat(filterFields, without(event.ContextKeys, "timezone"), []string{"prop.", "extra.", "context.", "has"})
+var filterParams = plainFilters.names()
 
 // operators are the ends of a parameter's name, the longest first.
 var operators = []struct {
@@ -49,28 +46,32 @@ func cutOperator(name string) (string, query.Op) {
 
 // filterOf reads one filter of a call that knows some parameters. An error is an answer to the
 // caller.
-func filterOf(known []string, name, text string) (query.Cond, error) {
+func filterOf(known paramList, name, text string) (query.Cond, error) {
 	field, op := cutOperator(name)
 	c := query.Cond{Op: op, Values: []string{text}}
 	if field, c.Visit = strings.CutPrefix(field, "visit."); c.Visit {
-		if !slices.Contains(known, "visit.") {
+		if known.find("visit.") == nil {
 			return c, badName(name, "no such parameter here")
 		}
-		known = with(filterParams, append(visitFields, "timezone")...)
+		known = plainFilters
 	}
+	p := known.find(field)
 	switch {
-	case parameterKinds[field] != filterKind && !c.Visit && slices.Contains(known, field):
+	case p != nil && p.kind != filterKind:
 		return c, badName(name, field+" is no filter and takes = alone")
-	case field == "timezone" && !c.Visit && slices.Contains(known, "context."):
+	case field == "timezone" && !c.Visit && known.find("context.") != nil:
 		return c, badName(name, "is no parameter; context.timezone= filters by the zone of a visitor's device, and the zone of the days is the site's setting timezone")
-	case field == "has" && slices.Contains(known, "has"):
+	case field == "has" && p != nil:
 		return has(c, name, text)
 	}
 	if prefix, path, ok := strings.Cut(field, "."); ok && len(path) >= 2 && path[0] == '"' && path[len(path)-1] == '"' {
 		field = prefix + "." + path[1:len(path)-1]
 	}
-	var ok bool
-	if c.Field, ok = fieldOf(known, field); !ok {
+	ok := known.has(field) || c.Visit && (field == "timezone" || slices.Contains(visitFields, field))
+	if ok {
+		c.Field, ok = canonical(field)
+	}
+	if !ok {
 		return c, badName(name, "no such parameter here")
 	}
 	return c, checkFilter(name, &c)
@@ -98,11 +99,16 @@ func has(c query.Cond, name, text string) (query.Cond, error) {
 	return c, nil
 }
 
-// fieldOf returns the field that a name means in a call that knows some parameters.
-func fieldOf(known []string, name string) (field string, ok bool) {
-	if !accepts(known, name) {
+// fieldOf returns the field that a name means, if it is one of some names.
+func fieldOf(names []string, name string) (field string, ok bool) {
+	if !accepts(names, name) {
 		return "", false
 	}
+	return canonical(name)
+}
+
+// canonical returns the field that a name means, without the context. that may stand before a key of it.
+func canonical(name string) (field string, ok bool) {
 	if key, ok := strings.CutPrefix(name, "context."); ok {
 		return key, slices.Contains(event.ContextKeys, key)
 	}
@@ -209,7 +215,7 @@ func (q *params) cut(field string) (values []string, err error) {
 // conditions are a group of their own: whoever adds them to others appends them, since merging
 // two conditions on a field would mean OR. An error names the parameter.
 func filterIn(param, text string) ([]query.Cond, error) {
-	q, err := parseQuery(text, filterParams)
+	q, err := parseQuery(text, plainFilters)
 	var status *dialect.StatusError
 	switch {
 	case errors.As(err, &status):

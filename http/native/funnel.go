@@ -23,7 +23,7 @@ var funnelModes = []string{string(query.FunnelOrdered), string(query.FunnelStric
 
 // askFunnel reads the parameters that both calls have.
 func (n *API) askFunnel(ctx context.Context, c *reading) (*asked, query.Funnel, error) {
-	a, err := n.ask(ctx, c, asks{})
+	a, err := n.ask(ctx, c)
 	if err != nil {
 		return nil, query.Funnel{}, err
 	}
@@ -32,53 +32,46 @@ func (n *API) askFunnel(ctx context.Context, c *reading) (*asked, query.Funnel, 
 	return a, q, err
 }
 
-// funnel reads what makes a funnel: its steps, and how they are counted.
+// funnelParams are what makes a funnel.
+var funnelParams = paramList{paramStep, paramEntity, paramMode, paramWindow, paramSplit}
+
+// funnel reads what makes a funnel: its steps, and how they are counted. The query has been checked.
 func (q *params) funnel() (f query.Funnel, err error) {
 	if split := q.single["split"]; split != "" {
 		if f.Split, err = fieldNamed("split", split, true); err != nil {
 			return f, err
 		}
 	}
-	steps := q.lists["step"]
-	if len(steps) < query.FunnelStepsMin || len(steps) > query.FunnelStepsMax {
-		return f, badField("step", "must be given "+strconv.Itoa(query.FunnelStepsMin)+" to "+strconv.Itoa(query.FunnelStepsMax)+" times")
-	}
-	for _, step := range steps {
+	for _, step := range q.lists["step"] {
 		conds, err := filterIn("step", step)
 		if err != nil {
 			return f, err
 		}
 		f.Step = append(f.Step, conds)
 	}
-	entity, err := q.choice("entity", "user", "visit")
-	if err != nil {
-		return f, err
+	f.Visits = q.choice("entity") == "visit"
+	f.Mode = query.FunnelMode(q.choice("mode"))
+	if text := q.single["window"]; text != "" {
+		f.Window, _ = windowOf(text)
+	} else if !f.Visits {
+		f.Window = windowDefault.Milliseconds()
 	}
-	f.Visits = entity == "visit"
-	mode, err := q.choice("mode", funnelModes...)
-	if err != nil {
-		return f, err
-	}
-	f.Mode = query.FunnelMode(mode)
-	f.Window, err = q.window(f.Visits)
-	return f, err
+	return f, nil
 }
 
-// window reads the parameter window, in milliseconds; 0 = none.
-func (q *params) window(visits bool) (int64, error) {
-	text := q.single["window"]
-	switch {
-	case text == "" && visits:
-		return 0, nil
-	case text == "":
-		return windowDefault.Milliseconds(), nil
-	}
+// windowOf reads the parameter window, in milliseconds.
+func windowOf(text string) (milli int64, ok bool) {
 	unit := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}[text[len(text)-1]]
 	number, err := strconv.ParseUint(text[:len(text)-1], 10, 32)
 	if window := time.Duration(number) * unit; err == nil && unit != 0 && number <= uint64(windowMost/unit) && window >= windowLeast {
-		return window.Milliseconds(), nil
+		return window.Milliseconds(), true
 	}
-	return 0, badField("window", "must be a number with s, m, h or d after it, from 30s to 365d")
+	return 0, false
+}
+
+func isWindow(text string) bool {
+	_, ok := windowOf(text)
+	return ok
 }
 
 // funnel is GET /api/v1/funnel.
@@ -183,40 +176,28 @@ func appendFunnelStep(dst []byte, q *query.Funnel, row *query.FunnelRow, steps [
 
 // funnelEntities is GET /api/v1/funnel/entities.
 func (n *API) funnelEntities(ctx context.Context, c *reading) error {
-	page, err := c.query.entityPage()
-	if err != nil {
-		return err
-	}
+	page := c.query.entityPage()
 	a, q, err := n.askFunnel(ctx, c)
 	if err != nil {
 		return err
 	}
 	q.Split, q.Report.Steps = "", nil
 	e := query.FunnelEntities{Funnel: q, EntityPage: page}
-	if e.At, err = c.query.number("at", 1, len(q.Step), 1); err != nil {
+	if e.At, err = c.query.numberTo("at", len(q.Step)); err != nil {
 		return err
 	}
-	state, err := c.query.choice("state", "reached", "dropped")
-	if err != nil {
-		return err
-	}
-	e.Dropped = state == "dropped"
+	e.Dropped = c.query.choice("state") == "dropped"
 	answer, as, err := n.engine.FunnelEntities(ctx, &e)
 	return c.entities(a, answer, as, err)
 }
 
 // entityPage reads the parameters limit and after of a call that lists entities, and takes them
 // out of the query: the cursor is the public id of an event, not that of a table.
-func (q *params) entityPage() (p query.EntityPage, err error) {
-	if p.Limit, err = q.limitOr(pageMax); err != nil {
-		return p, err
-	}
-	if p.After, err = q.after(); err != nil {
-		return p, err
-	}
+func (q *params) entityPage() query.EntityPage {
+	p := query.EntityPage{Limit: int(q.number("limit")), After: q.single["after"]}
 	delete(q.single, "limit")
 	delete(q.single, "after")
-	return p, nil
+	return p
 }
 
 // entities answers with a page of entities.
@@ -232,19 +213,6 @@ func (c *reading) entities(a *asked, answer *query.Entities, as query.AsOf, err 
 	dst = appendTextOrNull(dst, query.Text{Text: answer.Next, Null: answer.Next == ""})
 	c.out = append(dst, '}')
 	return nil
-}
-
-// number reads a parameter that is a number from least to most.
-func (q *params) number(name string, least, most, absent int) (int, error) {
-	text := q.single[name]
-	if text == "" {
-		return absent, nil
-	}
-	n, err := strconv.ParseUint(text, 10, 31)
-	if err != nil || int(n) < least || int(n) > most {
-		return 0, badField(name, "must be a number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
-	}
-	return int(n), nil
 }
 
 // optionalFilter is filterIn of a parameter of which there is at most one; nil when it is absent.

@@ -18,7 +18,7 @@ var goalNumberNames = []string{"conversions", "converted", "visitors", "conversi
 
 // goals is GET /api/v1/goals.
 func (n *API) goals(ctx context.Context, c *reading) error {
-	a, err := n.ask(ctx, c, asks{})
+	a, err := n.ask(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (f *fakeControl) RenewAdmin() (string, error) {
 }
 
 func TestKeyCalls(t *testing.T) {
-	doc := nativetest.Contract(t, OpenAPI)
+	doc := nativetest.Contract(t, OpenAPI())
 	ops := nativetest.Operations(t, doc)
 	const keys, form = adminPath + "sites/shop/keys", "application/json"
 	for _, c := range []struct {

@@ -43,8 +43,8 @@ func (c *reading) csvPages(columns []string, n int, next string, read func(after
 
 // listed reads how a listing is to be answered. csv says that the page is the first one of all.
 func (c *reading) listed(q *query.Query) (csv bool, err error) {
-	if csv, err = c.query.wantsCSV(); err != nil || !csv {
-		return csv, err
+	if csv = c.query.wantsCSV(); !csv {
+		return false, nil
 	}
 	if q.After != "" {
 		return csv, badField("after", "format=csv has all rows in one answer")

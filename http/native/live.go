@@ -11,11 +11,7 @@ import (
 
 // live is GET /api/v1/live.
 func (n *API) live(ctx context.Context, c *reading) error {
-	age, err := c.query.maxAge()
-	if err != nil {
-		return err
-	}
-	answer, err := n.engine.Live(ctx, &query.Live{Report: query.Report{Site: c.site, Where: c.query.conds(), Now: c.query.now, MaxAge: age}})
+	answer, err := n.engine.Live(ctx, &query.Live{Report: query.Report{Site: c.site, Where: c.query.conds(), Now: c.query.now, MaxAge: c.query.maxAge()}})
 	if err != nil {
 		return engineError(err)
 	}

@@ -122,7 +122,7 @@ func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, 
 	return nil
 }
 
-// begin reads the query string of a call.
+// begin reads the query string of a call, and checks all that its row of the table says of it.
 func (n *API) begin(ctx context.Context, route *route, ids []string, req *dialect.Request, res *dialect.Response) (*reading, error) {
 	query, err := parseQuery(req.RawQuery, route.params)
 	if err != nil {
@@ -130,17 +130,19 @@ func (n *API) begin(ctx context.Context, route *route, ids []string, req *dialec
 	}
 	query.now = n.now().UnixMilli()
 	c := &reading{ids: ids, query: query, out: res.Body[:0], req: req, res: res}
-	if req.Site == nil { // the admin's token may ask some calls without
-		return c, c.shared(route)
+	if req.Site != nil { // the admin's token may ask some calls without
+		c.site = &req.Site.Site
+		if err := query.of(c.site.Name); err != nil {
+			return nil, err
+		}
+		if err := n.addSaved(ctx, c); err != nil {
+			return nil, err
+		}
 	}
-	c.site = &req.Site.Site
-	if err := query.of(c.site.Name); err != nil {
+	if err := c.shared(route); err != nil {
 		return nil, err
 	}
-	if err := n.addSaved(ctx, c, route); err != nil {
-		return nil, err
-	}
-	return c, c.shared(route)
+	return c, route.params.check(&c.query)
 }
 
 // Act answers what is neither a read nor the sending of events. When it returns an error it has

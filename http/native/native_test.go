@@ -488,16 +488,23 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s %s: %+v", r.method, r.path, routes[i])
 		}
 		seen := map[string]bool{}
-		for _, p := range r.params {
+		for _, p := range r.params.names() {
 			if seen[p] {
 				t.Errorf("%s: the parameter %s is listed twice", r.path, p)
 			}
 			seen[p] = true
 		}
 	}
-	for _, p := range filterParams {
-		if parameterKinds[p] != filterKind {
-			t.Errorf("%s is both a filter and a single parameter", p)
+	// A name is of one kind in all calls.
+	kinds := map[string]parameterKind{}
+	for _, r := range table {
+		for _, p := range r.params {
+			for _, name := range p.stands() {
+				if kind, ok := kinds[name]; ok && kind != p.kind {
+					t.Errorf("%s: %s is of two kinds", r.path, name)
+				}
+				kinds[name] = p.kind
+			}
 		}
 	}
 }
@@ -544,11 +551,14 @@ func FuzzNativeQuery(f *testing.F) {
 					t.Fatalf("%q: %v, want %q", raw, c, first[0])
 				}
 			}
+			if r.params.check(&q) != nil {
+				continue
+			}
 			query, err := q.page(&query.Site{Name: "shop", Location: loc})
 			if err != nil {
 				continue
 			}
-			if query.Limit < 1 || query.Limit > pageMax || query.From < 0 && q.single["from"] == "" || query.To != 0 && query.From >= query.To || q.single["to"] != "" && query.To == 0 {
+			if r.params.has("limit") && (query.Limit < 1 || query.Limit > pageMax) || query.From < 0 && q.single["from"] == "" || query.To != 0 && query.From >= query.To || q.single["to"] != "" && query.To == 0 {
 				t.Fatalf("%q: %+v", raw, query)
 			}
 		}

@@ -11,9 +11,8 @@ import (
 // This file answers GET /api/v1/paths.
 
 const (
-	pathsDepthDefault = 3
-	pathsFoldMax      = 32   // patterns of one query
-	pathsLabelMax     = 1024 // bytes of a pattern or label of one query
+	pathsFoldMax  = 32   // patterns of one query
+	pathsLabelMax = 1024 // bytes of a pattern or label of one query
 )
 
 var pathsOf = []string{string(query.PathsPages), string(query.PathsEvents), string(query.PathsBoth)}
@@ -21,7 +20,7 @@ var pathsOf = []string{string(query.PathsPages), string(query.PathsEvents), stri
 // askPaths reads the parameters.
 func (n *API) askPaths(ctx context.Context, c *reading) (*asked, query.Paths, error) {
 	var q query.Paths
-	a, err := n.ask(ctx, c, asks{})
+	a, err := n.ask(ctx, c)
 	if err != nil {
 		return nil, q, err
 	}
@@ -35,34 +34,14 @@ func (n *API) askPaths(ctx context.Context, c *reading) (*asked, query.Paths, er
 	if q.Start != nil && q.End != nil {
 		return nil, q, badField("end", "cannot be given together with start")
 	}
-	if q.Depth, err = c.query.number("depth", 1, query.PathsDepthMax, pathsDepthDefault); err != nil {
-		return nil, q, err
-	}
-	of, err := c.query.choice("of", pathsOf...)
-	if err != nil {
-		return nil, q, err
-	}
-	q.Of = query.PathsOf(of)
-	anchor, err := c.query.choice("anchor", "first", "each")
-	if err != nil {
-		return nil, q, err
-	}
-	if q.Each = anchor == "each"; q.Each && q.Start == nil && q.End == nil {
+	q.Depth, q.Of = int(c.query.number("depth")), query.PathsOf(c.query.choice("of"))
+	if q.Each = c.query.choice("anchor") == "each"; q.Each && q.Start == nil && q.End == nil {
 		return nil, q, badField("anchor", "each needs a start or an end")
 	}
 	if q.Then = c.query.lists["then"]; len(q.Then) > q.Depth {
 		return nil, q, badField("then", "more labels than columns; raise depth")
 	}
-	if q.Fold = c.query.lists["fold"]; len(q.Fold) > pathsFoldMax {
-		return nil, q, badField("fold", "at most "+strconv.Itoa(pathsFoldMax)+" patterns")
-	}
-	for _, name := range [...]string{"then", "fold"} {
-		for _, text := range c.query.lists[name] {
-			if len(text) > pathsLabelMax {
-				return nil, q, badField(name, "at most "+strconv.Itoa(pathsLabelMax)+" bytes")
-			}
-		}
-	}
+	q.Fold = c.query.lists["fold"]
 	return a, q, nil
 }
 

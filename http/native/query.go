@@ -25,12 +25,13 @@ type params struct {
 	where  []query.Cond        // in the order of their first mention
 	saved  []query.Cond        // of saved filters; each of these is a group of its own
 	now    int64               // Unix milliseconds; all of an answer is of this moment
+	known  paramList           // what the call takes
 }
 
 // parseQuery splits raw and checks every name against known, the parameters of
-// its route.
-func parseQuery(raw string, known []string) (params, error) {
-	var q params
+// its route. What they are is not checked yet, see paramList.check; but filters are.
+func parseQuery(raw string, known paramList) (params, error) {
+	q := params{known: known}
 	pairs := 0
 	for raw != "" {
 		var pair string
@@ -50,9 +51,9 @@ func parseQuery(raw string, known []string) (params, error) {
 		if err != nil {
 			return q, badName(name, err.Error())
 		}
-		kind := parameterKinds[name]
-		if !slices.Contains(known, name) {
-			kind = filterKind // or nothing that the call knows
+		kind := filterKind // or nothing that the call knows
+		if p := known.find(name); p != nil {
+			kind = p.kind
 		}
 		switch kind {
 		case listKind:
@@ -67,7 +68,7 @@ func parseQuery(raw string, known []string) (params, error) {
 			if _, again := q.single[name]; again {
 				return q, badField(name, "given more than once")
 			}
-			if text == "" && slices.Contains(known, "dry_run") {
+			if text == "" && known.find("dry_run") != nil {
 				// A deletion without what an empty variable of a shell left out is a larger one.
 				return q, badField(name, "empty")
 			}
@@ -97,12 +98,14 @@ func (q *params) of(site string) error {
 	return nil
 }
 
-func accepts(params []string, name string) bool {
+// accepts reports whether a name is one of names, of which one that ends in "." stands for all that begin
+// so.
+func accepts(names []string, name string) bool {
 	prefix, path, dotted := strings.Cut(name, ".")
 	if !dotted {
-		return slices.Contains(params, name)
+		return slices.Contains(names, name)
 	}
-	return path != "" && len(path) <= queryPathMax && slices.Contains(params, prefix+".")
+	return path != "" && len(path) <= queryPathMax && slices.Contains(names, prefix+".")
 }
 
 // unescape is QueryUnescape for text that an event can hold. Any other is refused, because
@@ -130,63 +133,21 @@ func shorten(s string, bytesMax int) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// choice is a parameter with a fixed list of values, the first the default.
-func (q *params) choice(name string, values ...string) (string, error) {
-	text := q.single[name]
-	if text == "" {
-		return values[0], nil
-	}
-	if !slices.Contains(values, text) {
-		return "", badField(name, "must be one of "+strings.Join(values, ", "))
-	}
-	return text, nil
-}
-
 // metricNames are those of the parameter metrics, in the order of the engine's.
-var metricNames = [...]string{"events", "users", "sessions"}
+var metricNames = []string{"events", "users", "sessions"}
 
-// metrics are the numbers to be answered, separated by commas; all when absent.
-func (q *params) metrics() (m query.Metrics, err error) {
-	text := q.single["metrics"]
-	if text == "" {
-		return 0, nil
-	}
-	for name := range strings.SplitSeq(text, ",") {
-		i := slices.Index(metricNames[:], name)
-		if i < 0 {
-			return 0, badField("metrics", "must be some of events, users, sessions, separated by commas")
+// metrics are the numbers to be answered; 0, which means all, when the parameter is absent.
+func (q *params) metrics() (m query.Metrics) {
+	if q.single["metrics"] != "" {
+		for _, name := range q.some("metrics", metricNames) {
+			m |= query.MetricEvents << slices.Index(metricNames, name)
 		}
-		m |= query.MetricEvents << i
 	}
-	return m, nil
+	return m
 }
 
-// limit is 1..pageMax, pageDefault when absent.
-func (q *params) limit() (int, error) { return q.limitOr(pageDefault) }
-
-// limitOr is 1..pageMax, and absent when there is none.
-func (q *params) limitOr(absent int) (int, error) {
-	text := q.single["limit"]
-	if text == "" {
-		return absent, nil
-	}
-	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || n < 1 || n > pageMax {
-		return 0, badField("limit", "must be a number from 1 to "+strconv.Itoa(pageMax))
-	}
-	return int(n), nil
-}
-
-// after is the public id of an event, "" when absent. The engine checks whether it is of
-// this site.
-func (q *params) after() (string, error) {
-	id := q.single["after"]
-	if id != "" && !publicID(id) {
-		return "", badField("after", "not a cursor")
-	}
-	return id, nil
-}
-
+// publicID reports whether a text looks like the public id of an event. The engine checks whether it is
+// of the site.
 func publicID(id string) bool {
 	if len(id) != 32 {
 		return false
@@ -213,17 +174,11 @@ func (q *params) page(site *query.Site) (query.Query, error) {
 	if err != nil {
 		return query, err
 	}
-	order, err := q.choice("order", "desc", "asc")
-	if err != nil {
-		return query, err
-	}
-	query.Ascending = order == "asc"
-	if query.Limit, err = q.limit(); err != nil {
-		return query, err
-	}
+	query.Ascending = q.choice("order") == "asc"
+	query.Limit = int(q.number("limit"))
 	query.Bytes = pageBytesMax
-	query.After, err = q.after()
-	return query, err
+	query.After = q.single["after"]
+	return query, nil
 }
 
 // appendCounterCursor writes a cursor of the counters: the number of rows before the page,

@@ -16,43 +16,47 @@ import (
 // Question is a call that answers with one JSON object: what a person, a script or an assistant
 // may ask.
 type Question struct {
-	Name   string  // what stands below /api/v1/, such as "visits" or "funnel/entities"
-	Path   string  // "/api/v1/" and the name
-	About  string  // one sentence, without a full stop
-	Detail string  // more sentences; "" = none
-	Params []Param // in the order of the contract
-	Result string  // the name of its schema in the contract, see Schema
-	Admin  bool    // the admin's token alone may ask, and no site is named
-	People bool    // the answer names people, whatever is asked
-	CSV    bool    // format=csv gives one of its tables
-	Range  bool    // it speaks of a range of time
+	Name    string  // what stands below /api/v1/, such as "visits" or "funnel/entities"
+	Path    string  // "/api/v1/" and the name
+	About   string  // one sentence, without a full stop
+	Detail  string  // more sentences; "" = none
+	Params  []Param // its own ones first, the filters last
+	Result  string  // the name of its schema in the contract, see Schema
+	Answers string  // what the answer is, one sentence
+	Admin   bool    // the admin's token alone may ask, and no site is named
+	People  bool    // the answer names people, whatever is asked
+	CSV     bool    // format=csv gives one of its tables
+	Range   bool    // it speaks of a range of time
 }
 
 // Param is a parameter of a question.
 type Param struct {
-	Name    string          // a name that ends in "." stands for every name that begins with it, such as "prop."
-	Filter  bool            // a condition on events; the operators of filters may follow its name, and a repeat means OR
-	Repeats bool            // may be given more than once
-	About   string          // sentences; "" = the name says it
-	Schema  json.RawMessage // the JSON Schema of one value
-	Values  []string        // all values that are allowed; nil = others say what is
-	Default string          // what an absent one means; "" = see About
+	Name     string          // a name that ends in "." stands for every name that begins with it, such as "prop."
+	Filter   bool            // a condition on events; the operators of filters may follow its name, and a repeat means OR
+	Repeats  bool            // may be given more than once
+	Required bool            // must be given
+	About    string          // sentences
+	Schema   json.RawMessage // the JSON Schema of one value; it refers to nothing
+	Values   []string        // all values that are allowed; nil = others say what is
+	Some     bool            // several of Values, separated by commas
+	Examples []string        // of what is allowed besides what the rest says
+	Default  string          // what an absent one means; "" = see About
+	Field    bool            // its value names a field of events, or several, separated by commas
+	Inside   bool            // its value is a query string of plain filters
+	Own      bool            // the call has it for itself; false = many calls have it in the same sense
 }
 
-// questionNames are the questions in the order in which they are listed.
-var questionNames = []string{"visits", "pages", "breakdown", "aggregate", "funnel", "funnel/entities", "retention", "retention/entities",
-	"paths", "live", "goals", "shop", "fields", "values", "count", "series", "counters", "events", "sessions", "users", "site", "sites"}
-
-// Questions returns all questions. The caller must not change them.
+// Questions returns all questions, in the order in which they are listed. The caller must not change them.
 func Questions() []Question { return questions() }
 
 // QuestionNamed returns the question with a name.
 func QuestionNamed(name string) (q Question, ok bool) {
-	i := slices.Index(questionNames, name)
+	all := questions()
+	i := slices.IndexFunc(all, func(q Question) bool { return q.Name == name })
 	if i < 0 {
 		return q, false
 	}
-	return questions()[i], true
+	return all[i], true
 }
 
 // Param returns the parameter that a name gives, such as that of "prop.plan"; nil when there is
@@ -67,103 +71,42 @@ func (q *Question) Param(name string) *Param {
 	return nil
 }
 
-type contract struct {
-	Paths      map[string]map[string]operation
-	Components struct {
-		Parameters map[string]contractParam
-		Schemas    map[string]json.RawMessage
-	}
-}
-
-type operation struct {
-	Summary, Description string
-	Parameters           []contractParam
-	Responses            map[string]struct {
-		Content map[string]struct {
-			Schema struct {
-				Ref string `json:"$ref"`
+var questions = sync.OnceValue(func() (list []Question) {
+	for _, r := range table {
+		if !r.isQuestion() {
+			continue
+		}
+		q := Question{Name: strings.TrimPrefix(r.path, "/api/v1/"), Path: r.path, About: r.about, Detail: r.detail, Result: r.result, Answers: r.answers,
+			Admin: r.right&dialect.Admin != 0, People: r.names, CSV: r.takes&takesCSV != 0, Range: r.takes&takesRange != 0}
+		for _, p := range r.params {
+			for _, name := range p.stands() {
+				q.Params = append(q.Params, Param{Name: name, Filter: p.kind == filterKind, Repeats: p.kind != singleKind, Required: p.required, About: p.about,
+					Schema: json.RawMessage(p.valueSchema(false)), Values: p.values, Some: p.some, Examples: p.examples, Default: p.absent,
+					Field: p.field, Inside: p.filter, Own: slices.Contains(r.own, p)})
 			}
 		}
-	}
-}
-
-type contractParam struct {
-	Ref                   string `json:"$ref"`
-	Name, In, Description string
-	Explode               bool
-	Schema                json.RawMessage
-}
-
-// theContract is the contract, read.
-var theContract = sync.OnceValue(func() *contract {
-	var c contract
-	if err := json.Unmarshal(OpenAPI, &c); err != nil {
-		panic(err)
-	}
-	return &c
-})
-
-var questions = sync.OnceValue(func() []Question {
-	c := theContract()
-	list := make([]Question, len(questionNames))
-	for i, name := range questionNames {
-		r, _ := routeFor("GET", "/api/v1/"+name)
-		op := c.Paths[r.path]["get"]
-		list[i] = Question{Name: name, Path: r.path, About: op.Summary, Detail: op.Description, Admin: r.right&dialect.Admin != 0,
-			People: r.names, CSV: r.takes&takesCSV != 0, Range: r.takes&takesRange != 0,
-			Result: strings.TrimPrefix(op.Responses["200"].Content["application/json"].Schema.Ref, schemaPrefix)}
-		for _, p := range op.Parameters {
-			if p.Ref != "" {
-				p = c.Components.Parameters[strings.TrimPrefix(p.Ref, "#/components/parameters/")]
-			}
-			list[i].Params = append(list[i].Params, p.params(c)...)
-		}
+		list = append(list, q)
 	}
 	return list
 })
 
 const schemaPrefix = "#/components/schemas/"
 
-// params are the parameters that one of the contract stands for.
-func (p contractParam) params(c *contract) []Param {
-	var s struct {
-		Type, Ref         string
-		Enum              []string
-		Default           any
-		Items             json.RawMessage
-		Properties        map[string]json.RawMessage
-		PatternProperties map[string]json.RawMessage
-	}
-	if json.Unmarshal(p.Schema, &s) != nil {
-		return nil
-	}
-	one := Param{Name: p.Name, About: p.Description, Schema: p.Schema, Filter: slices.Contains(filterParams, p.Name), Values: s.Enum}
-	if s.Default != nil {
-		text, _ := json.Marshal(s.Default)
-		one.Default = string(bytes.Trim(text, `"`))
-	}
-	if p.Explode {
-		var list []Param
-		for name := range s.Properties {
-			list = append(list, Param{Name: name, Filter: true, Repeats: true, About: p.Description, Schema: json.RawMessage(`{"type":"string"}`)})
+// schemas are those of the contract, by name.
+var schemas = sync.OnceValue(func() map[string]json.RawMessage {
+	all := make(map[string]json.RawMessage)
+	for _, name := range openapiGroups {
+		if err := json.Unmarshal(readOpenAPIGroup(name).Components.Schemas, &all); err != nil {
+			panic(err)
 		}
-		for pattern := range s.PatternProperties {
-			name, _, _ := strings.Cut(strings.TrimPrefix(pattern, "^"), `\`)
-			list = append(list, Param{Name: name + ".", Filter: true, Repeats: true, About: p.Description, Schema: json.RawMessage(`{"type":"string"}`)})
-		}
-		slices.SortFunc(list, func(a, b Param) int { return strings.Compare(a.Name, b.Name) })
-		return list
 	}
-	if s.Type == "array" {
-		one.Repeats, one.Schema = true, s.Items
-	}
-	return []Param{one}
-}
+	return all
+})
 
 // Schema returns the JSON Schema of the answer of a question, whole: what it refers to is in its
 // "$defs".
 func (q *Question) Schema() json.RawMessage {
-	schemas := theContract().Components.Schemas
+	all := schemas()
 	defs := make(map[string]json.RawMessage)
 	var add func(text json.RawMessage) json.RawMessage
 	add = func(text json.RawMessage) json.RawMessage {
@@ -176,14 +119,14 @@ func (q *Question) Schema() json.RawMessage {
 			name, _, _ := strings.Cut(string(ref), "/")
 			if _, have := defs[name]; !have {
 				defs[name] = nil // before what it refers to, which may be itself
-				defs[name] = add(schemas[name])
+				defs[name] = add(all[name])
 			}
 			rest = after
 		}
 	}
 	whole := map[string]any{"$ref": "#/$defs/" + q.Result, "$defs": defs, "type": "object"}
 	defs[q.Result] = nil
-	defs[q.Result] = add(schemas[q.Result])
+	defs[q.Result] = add(all[q.Result])
 	text, err := json.Marshal(whole)
 	if err != nil {
 		panic(err)

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -61,8 +60,6 @@ func (q *params) named() (string, error) {
 	switch {
 	case name == "":
 		return "", nil
-	case !slices.Contains(calendar.RangeNames, name):
-		return "", badField("range", "must be one of "+strings.Join(calendar.RangeNames, ", "))
 	case q.single["from"] != "" || q.single["to"] != "":
 		return "", badField("range", "cannot be given together with from or to")
 	}
@@ -111,33 +108,20 @@ func steps(s query.Span, interval, field string, loc *time.Location) ([]int64, e
 	return times, nil
 }
 
-// interval reads the parameter interval: "" = no series. whole says that the call has a series
-// unless interval=none.
-func (q *params) interval(s query.Span, whole bool, loc *time.Location) (string, error) {
-	switch text := q.single["interval"]; {
-	case text == "none" || text == "" && !whole:
-		return "", nil
+// interval is the parameter interval: "" = no series.
+func (q *params) interval(s query.Span, loc *time.Location) string {
+	switch text := q.choice("interval"); {
+	case text == "none" || q.known.find("interval") == nil:
+		return ""
 	case text == "":
-		return calendar.DefaultInterval(s.From, s.To, loc), nil
-	case !calendar.IsInterval(text):
-		return "", badField("interval", "must be one of "+strings.Join(calendar.Intervals, ", ")+", none")
+		return calendar.DefaultInterval(s.From, s.To, loc)
 	default:
-		return text, nil
+		return text
 	}
 }
 
-// maxAge reads the parameter max_age.
-func (q *params) maxAge() (time.Duration, error) {
-	const most = 3600
-	n, err := strconv.ParseUint(cmp.Or(q.single["max_age"], "0"), 10, 16)
-	if err != nil || n > most {
-		return 0, badField("max_age", "must be a number of seconds from 0 to "+strconv.Itoa(most))
-	}
-	return time.Duration(n) * time.Second, nil
-}
+// maxAge is the parameter max_age.
+func (q *params) maxAge() time.Duration { return time.Duration(q.number("max_age")) * time.Second }
 
-// wantsCSV reads the parameter format.
-func (q *params) wantsCSV() (bool, error) {
-	format, err := q.choice("format", "json", "csv")
-	return format == "csv", err
-}
+// wantsCSV says that the parameter format is csv.
+func (q *params) wantsCSV() bool { return q.choice("format") == "csv" }

@@ -41,9 +41,7 @@ func (n *API) events(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
-	if query.Fresh, err = c.fresh(); err != nil {
-		return err
-	}
+	query.Fresh = c.fresh()
 	page, err := n.engine.List(ctx, query)
 	switch {
 	case err != nil:
@@ -80,16 +78,8 @@ func (n *API) count(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
-	if query.Metrics, err = c.query.metrics(); err != nil {
-		return err
-	}
-	csv, err := c.query.wantsCSV()
-	if err != nil {
-		return err
-	}
-	if query.Fresh, err = c.fresh(); err != nil {
-		return err
-	}
+	query.Metrics = c.query.metrics()
+	query.Fresh = c.fresh()
 	totals, err := n.engine.Count(ctx, query)
 	one := func(dst []byte, _ int) []byte {
 		return append(appendTotals(append(dst, '{'), totals, query.Metrics), '}')
@@ -98,7 +88,7 @@ func (n *API) count(ctx context.Context, c *reading) error {
 	case err != nil:
 		return engineError(err)
 	case c.has(query.Fresh.AsOf):
-	case csv:
+	case c.query.wantsCSV():
 		c.sendCSV(metricColumns(query.Metrics), 1, one)
 	default:
 		c.out = one(c.out, 0)
@@ -109,30 +99,19 @@ func (n *API) count(ctx context.Context, c *reading) error {
 // series is GET /api/v1/series. The engine decides which buckets there are, empty ones
 // included, and how many are too many.
 func (n *API) series(ctx context.Context, c *reading) error {
-	interval, err := c.query.choice("interval", "day", "minute", "hour", "week", "month")
-	if err != nil {
-		return err
-	}
+	interval := c.query.choice("interval")
 	query, err := c.query.selection(c.site)
 	if err != nil {
 		return err
 	}
-	if query.Metrics, err = c.query.metrics(); err != nil {
-		return err
-	}
-	csv, err := c.query.wantsCSV()
-	if err != nil {
-		return err
-	}
-	if query.Fresh, err = c.fresh(); err != nil {
-		return err
-	}
+	query.Metrics = c.query.metrics()
+	query.Fresh = c.fresh()
 	buckets, err := n.engine.Series(ctx, query, interval, c.site.Location)
 	switch {
 	case err != nil:
 		return engineError(err)
 	case c.has(query.Fresh.AsOf):
-	case csv:
+	case c.query.wantsCSV():
 		c.sendCSV(metricColumns(query.Metrics, "time"), len(buckets), func(dst []byte, i int) []byte {
 			return appendBucket(dst, &buckets[i], query.Metrics)
 		})
@@ -169,34 +148,24 @@ func (n *API) counters(ctx context.Context, c *reading) error {
 	if err := c.query.days(&query); err != nil {
 		return err
 	}
-	if query.Sort, err = c.query.choice("sort", "events", "users", "sessions", "value"); err != nil {
-		return err
-	}
-	if query.Metrics, err = c.query.metrics(); err != nil {
-		return err
-	}
+	query.Sort = c.query.choice("sort")
+	query.Metrics = c.query.metrics()
 	if metric, ok := sortMetrics[query.Sort]; ok && !query.Metrics.Has(metric) {
 		return badField("sort", "must be one of the metrics, or value")
 	}
-	if query.Limit, err = c.query.limit(); err != nil {
-		return err
-	}
+	query.Limit = int(c.query.number("limit"))
 	hash := counterHash(&query)
 	if query.Offset, err = counterOffset(c.query.single["after"], hash); err != nil {
 		return err
 	}
-	csv, err := c.query.wantsCSV()
+	csv := c.query.wantsCSV()
 	switch {
-	case err != nil:
-		return err
 	case csv && query.Offset > 0:
 		return badField("after", "format=csv has all rows in one answer")
 	case csv:
 		query.Limit = csvRowsMax
 	}
-	if query.Fresh, err = c.fresh(); err != nil {
-		return err
-	}
+	query.Fresh = c.fresh()
 	page, err := n.engine.Counters(ctx, query)
 	if err != nil {
 		return engineError(err)
@@ -263,20 +232,14 @@ func (n *API) users(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
-	sort, err := c.query.choice("sort", "first", "last")
-	if err != nil {
-		return err
-	}
-	if query.ByLast = sort == "last"; query.ByLast && query.After != "" {
+	if query.ByLast = c.query.choice("sort") == "last"; query.ByLast && query.After != "" {
 		return badField("after", "sort=last has one page")
 	}
 	csv, err := c.listed(&query)
 	if err != nil {
 		return err
 	}
-	if query.Fresh, err = c.fresh(); err != nil {
-		return err
-	}
+	query.Fresh = c.fresh()
 	users, next, err := n.engine.Users(ctx, query)
 	switch {
 	case err != nil:
@@ -340,9 +303,7 @@ func (n *API) sessions(ctx context.Context, c *reading) error {
 	if err != nil {
 		return err
 	}
-	if query.Fresh, err = c.fresh(); err != nil {
-		return err
-	}
+	query.Fresh = c.fresh()
 	sessions, next, err := n.engine.Sessions(ctx, query)
 	switch {
 	case err != nil:

@@ -31,10 +31,7 @@ type Rejected struct {
 // rejected is GET /api/v1/admin/rejected: the newest first, or from a cursor on with since. A
 // cursor is the number of one of them, after the start of the server that gave it.
 func (n *API) rejected(_ context.Context, c *reading) error {
-	limit, err := c.query.limitOr(pageDefault)
-	if err != nil {
-		return err
-	}
+	limit := int(c.query.number("limit"))
 	since, given, err := n.rejectedCursor(c, "since")
 	if err != nil {
 		return err

@@ -16,27 +16,16 @@ import (
 // This file holds what all reports share: the parameters that many of them take, and the frame
 // of their answers. See doc.go for how a report uses it.
 
-// asks says what a report makes of the common parameters.
-type asks struct {
-	// Sorts are the numbers of a row that sort may name besides "value", the default first.
-	// nil: the call has no sort.
-	Sorts []string
-	// Metrics are the names that metrics may have; nil: the call has none.
-	Metrics []string
-	// Series says that there is a series unless interval=none. Otherwise there is one only
-	// when interval is given, and then limit is at most seriesRowsMax if the call takes rows.
-	Series bool
-}
-
 // asked is what a report is asked by the common parameters.
 type asked struct {
 	query.Report
 	query.Rows
-	Metrics  []string // those asked for, in the order of asks.Metrics; all when absent
+	Metrics  []string // those asked for, in the order of named; all when absent
 	Interval string   // of the series; "" = no series
 	CSV      bool     // one table; Rows then asks for all rows
 
-	cursor uint32 // names the rows and their order
+	named  []string // numbers that metrics may name; nil = the call has no metrics
+	cursor uint32   // names the rows and their order
 }
 
 // seriesRowsMax is the most rows that each have a series of their own.
@@ -49,21 +38,16 @@ const reportLimit = 10
 const searchBytesMax = 1024
 
 // ask reads the common parameters of a report. Whatever the table of calls does not give the
-// call is absent, and has its default. An error is an answer to the caller.
-func (n *API) ask(ctx context.Context, c *reading, o asks) (*asked, error) {
+// call is absent, and has its default. some are numbers that the rows do not have this time, although the
+// table says that they may. An error is an answer to the caller.
+func (n *API) ask(ctx context.Context, c *reading, some ...string) (*asked, error) {
 	q := &c.query
-	a := &asked{cursor: c.rowsHash()}
-	a.Site, a.Where, a.Now, a.Tag = c.site, q.conds(), c.query.now, c.have()
+	a := &asked{cursor: c.rowsHash(), CSV: q.wantsCSV()}
+	a.Site, a.Where, a.Now, a.Tag, a.MaxAge = c.site, q.conds(), c.query.now, c.have(), q.maxAge()
+	if err := a.rows(q, some); err != nil {
+		return nil, err
+	}
 	var err error
-	if a.MaxAge, err = q.maxAge(); err != nil {
-		return nil, err
-	}
-	if a.CSV, err = q.wantsCSV(); err != nil {
-		return nil, err
-	}
-	if err := a.rows(q, o); err != nil {
-		return nil, err
-	}
 	var named string
 	if a.Span, named, err = n.spanOf(ctx, c); err != nil {
 		return nil, err
@@ -71,13 +55,10 @@ func (n *API) ask(ctx context.Context, c *reading, o asks) (*asked, error) {
 	if a.Compare, err = c.compared(a.Span, named); err != nil {
 		return nil, err
 	}
-	if a.Interval, err = q.interval(a.Span, o.Series, c.site.Location); err != nil {
-		return nil, err
-	}
-	if a.Interval == "" {
+	if a.Interval = q.interval(a.Span, c.site.Location); a.Interval == "" {
 		return a, nil
 	}
-	if !o.Series && o.Sorts != nil && !a.CSV && a.Limit > seriesRowsMax {
+	if q.known.find("interval") != paramSeries && a.Sort != "" && !a.CSV && a.Limit > seriesRowsMax { // each row has a series
 		return nil, badField("limit", "with interval, must be a number from 1 to "+strconv.Itoa(seriesRowsMax))
 	}
 	if a.Steps, err = steps(a.Span, a.Interval, "interval", c.site.Location); err != nil {
@@ -89,25 +70,33 @@ func (n *API) ask(ctx context.Context, c *reading, o asks) (*asked, error) {
 	return a, err
 }
 
+// values are what a parameter may be, but for some; nil when the call does not have it.
+func (q *params) values(name string, but []string) []string {
+	p := q.known.find(name)
+	switch {
+	case p == nil:
+		return nil
+	case len(but) == 0:
+		return p.values
+	}
+	return slices.DeleteFunc(slices.Clone(p.values), func(v string) bool { return slices.Contains(but, v) })
+}
+
 // rows reads the parameters that choose and order the rows of a table.
-func (a *asked) rows(q *params, o asks) (err error) {
-	if a.Metrics, err = q.someOf("metrics", o.Metrics); err != nil {
-		return err
-	}
-	if a.Search = q.single["search"]; len(a.Search) > searchBytesMax {
-		return badField("search", "at most "+strconv.Itoa(searchBytesMax)+" bytes")
-	}
-	if text := q.single["at_least"]; text != "" {
-		if a.AtLeast, err = strconv.ParseUint(text, 10, 53); err != nil {
-			return badField("at_least", "must be a number from 0 to 2^53-1")
+func (a *asked) rows(q *params, but []string) (err error) {
+	a.named = q.values("metrics", but)
+	if text := q.single["metrics"]; text != "" {
+		if err := someOf("metrics", text, a.named); err != nil {
+			return err
 		}
 	}
-	if err := a.order(q, o); err != nil {
+	a.Metrics = q.some("metrics", a.named)
+	a.Search = q.single["search"]
+	a.AtLeast = uint64(q.number("at_least"))
+	if err := a.order(q, q.values("sort", but)); err != nil {
 		return err
 	}
-	if a.Limit, err = q.limitOr(reportLimit); err != nil {
-		return err
-	}
+	a.Limit = int(q.number("limit"))
 	if a.Offset, err = counterOffset(q.single["after"], a.cursor); err != nil {
 		return err
 	}
@@ -120,58 +109,38 @@ func (a *asked) rows(q *params, o asks) (err error) {
 	return nil
 }
 
-// order reads sort and order. Without sort the rows stand by the default of the call, or by the
-// first number that metrics asks for instead of it.
-func (a *asked) order(q *params, o asks) (err error) {
-	if o.Sorts != nil {
-		if a.Sort, err = q.choice("sort", append(slices.Clone(o.Sorts), "value")...); err != nil {
+// order reads sort, which may be one of sorts, and order. Without sort the rows stand by the default of the
+// call, or by the first number that metrics asks for instead of it.
+func (a *asked) order(q *params, sorts []string) (err error) {
+	if sorts != nil {
+		if a.Sort, err = q.choiceOf("sort", sorts); err != nil {
 			return err
 		}
-		if !a.shows(a.Sort, o) {
+		if !a.shows(a.Sort) {
 			if q.single["sort"] != "" {
 				return badField("sort", "must be one of the metrics, or value")
 			}
 			a.Sort = "value"
 			for _, m := range a.Metrics {
-				if slices.Contains(o.Sorts, m) {
+				if slices.Contains(sorts, m) {
 					a.Sort = m
 					break
 				}
 			}
 		}
 	}
-	order, err := q.choice("order", "desc", "asc")
-	a.Ascending = order == "asc" || q.single["order"] == "" && a.Sort == "value"
-	return err
+	order := q.choice("order")
+	a.Ascending = order == "asc" || order == "" && a.Sort == "value"
+	return nil
 }
 
 // shows reports whether a number of a row is asked for. What metrics cannot name always is.
-func (a *asked) shows(name string, o asks) bool {
-	return slices.Contains(a.Metrics, name) || !slices.Contains(o.Metrics, name)
+func (a *asked) shows(name string) bool {
+	return slices.Contains(a.Metrics, name) || !slices.Contains(a.named, name)
 }
 
 // Shows reports whether metrics asks for a number.
 func (a *asked) Shows(metric string) bool { return slices.Contains(a.Metrics, metric) }
-
-// someOf reads a parameter that names some of values, separated by commas. All when absent.
-func (q *params) someOf(name string, values []string) ([]string, error) {
-	text := q.single[name]
-	if text == "" || values == nil {
-		return values, nil
-	}
-	var some []string
-	for part := range strings.SplitSeq(text, ",") {
-		if !slices.Contains(values, part) {
-			return nil, badField(name, "must be some of "+strings.Join(values, ", ")+", separated by commas")
-		}
-	}
-	for _, v := range values {
-		if slices.Contains(strings.Split(text, ","), v) {
-			some = append(some, v)
-		}
-	}
-	return some, nil
-}
 
 // open appends the frame of an answer: {"site":…,"zone":…,"from":…,"to":…,"until":…,"as_of":…
 // without the closing brace. All of it is of the moment of the answer, so that a kept answer

@@ -16,29 +16,35 @@ import (
 
 // testReport has all of them.
 var testReport = declare(&route{method: "GET", path: "/api/v1/test", right: dialect.Read,
-	takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable, own: []string{"metrics", "by"}})[0]
+	takes: takesSite | takesFilters | takesRange | takesCompare | takesSeries | takesTable,
+	own:   []*param{{name: "by", kind: listKind}, sortBy(false, "visits", "views", "share"), metricsOf("", false, "visits", "views")}})[0]
 
-var testAsks = asks{Sorts: []string{"visits", "views", "share"}, Metrics: []string{"visits", "views"}, Series: true}
+// fewReport has a series only when it is asked for, of each row.
+var fewReport = declare(&route{method: "GET", path: "/api/v1/test", right: dialect.Read,
+	takes: takesSite | takesRange | takesSteps | takesTable, own: []*param{sortBy(false, "events")}})[0]
 
 // testNow is when the reports are asked: 2026-11-25T10:20:30.123Z, a Wednesday.
 const testNow int64 = 1795602030123
 
 // askTest reads a query string as a report in a zone does, at testNow.
-func askTest(t testing.TB, zone, raw string, o asks) (*asked, *reading, error) {
+func askTest(t testing.TB, zone, raw string, r *route) (*asked, *reading, error) {
 	t.Helper()
 	loc, err := time.LoadLocation(zone)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := New(Options{Engine: nativetest.Full(), Now: func() time.Time { return time.UnixMilli(testNow) }})
-	q, err := parseQuery(raw, testReport.params)
+	q, err := parseQuery(raw, r.params)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.params.check(&q); err != nil {
 		return nil, nil, err
 	}
 	q.now = testNow
 	c := &reading{site: &query.Site{ID: 1, Name: "shop", Location: loc}, query: q,
 		req: &dialect.Request{Path: "/api/v1/test", Header: func(string) string { return "" }}, res: &dialect.Response{}}
-	a, err := n.ask(context.Background(), c, o)
+	a, err := n.ask(context.Background(), c)
 	return a, c, err
 }
 
@@ -68,7 +74,7 @@ func TestReportQuestions(t *testing.T) {
 		{"a given range", "UTC", "from=2026-11-01&to=2026-11-02&compare=2026-10-01..2026-10-31&interval=day", "2026-11-01T00:00 2026-11-03T00:00", "2026-10-01T00:00 2026-11-01T00:00 steps 31", "day 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a, _, err := askTest(t, c.zone, c.raw, testAsks)
+			a, _, err := askTest(t, c.zone, c.raw, testReport)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +108,7 @@ func TestReportRows(t *testing.T) {
 		{"metrics=views&sort=value", "value asc limit 10 metrics [views]"},
 		{"format=csv&limit=3", "visits desc limit 1048576 metrics [visits views] csv"},
 	} {
-		a, _, err := askTest(t, "UTC", c.raw, testAsks)
+		a, _, err := askTest(t, "UTC", c.raw, testReport)
 		if err != nil {
 			t.Errorf("%s: %v", c.raw, err)
 			continue
@@ -131,7 +137,7 @@ func TestReportRows(t *testing.T) {
 
 // Every wrong value of a common parameter is refused by the parameter's name, with a sentence.
 func TestReportRefusals(t *testing.T) {
-	other, _, err := askTest(t, "UTC", "range=7d", testAsks)
+	other, _, err := askTest(t, "UTC", "range=7d", testReport)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,27 +159,26 @@ func TestReportRefusals(t *testing.T) {
 		{"metrics=visits,", "metrics"}, {"metrics=users", "metrics"},
 		{"unknown=1", "unknown"}, {"goal=x", "goal"},
 	} {
-		_, _, err := askTest(t, "UTC", c.raw, testAsks)
+		_, _, err := askTest(t, "UTC", c.raw, testReport)
 		bad, ok := err.(*dialect.StatusError)
 		if !ok || bad.Failure != dialect.BadRequest || bad.Field != c.field || !strings.HasPrefix(bad.Msg, c.field+": ") {
 			t.Errorf("%.60s: %v", c.raw, err)
 		}
 	}
-	few := asks{Sorts: []string{"events"}}
-	if _, _, err := askTest(t, "UTC", "interval=day&limit=21", few); err == nil || err.(*dialect.StatusError).Field != "limit" {
+	if _, _, err := askTest(t, "UTC", "interval=day&limit=21", fewReport); err == nil || err.(*dialect.StatusError).Field != "limit" {
 		t.Errorf("21 rows with a series each: %v", err)
 	}
-	if _, _, err := askTest(t, "UTC", "interval=day&limit=20", few); err != nil {
+	if _, _, err := askTest(t, "UTC", "interval=day&limit=20", fewReport); err != nil {
 		t.Error(err)
 	}
-	if a, _, err := askTest(t, "UTC", "limit=21", few); err != nil || a.Interval != "" {
+	if a, _, err := askTest(t, "UTC", "limit=21", fewReport); err != nil || a.Interval != "" {
 		t.Errorf("a series that nobody asked for: %v %v", a, err)
 	}
 }
 
 // A cursor opens the next page of its own query alone. What does not choose the rows may differ.
 func TestReportPages(t *testing.T) {
-	a, _, err := askTest(t, "UTC", "range=7d&by=source&country=NL&country=DE", testAsks)
+	a, _, err := askTest(t, "UTC", "range=7d&by=source&country=NL&country=DE", testReport)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +200,7 @@ func TestReportPages(t *testing.T) {
 		"range=7d&by=source&country=NL&city=DE":                 false,
 		"range=7d&by=source&country=NL&country=DE&compare=year": false,
 	} {
-		b, _, err := askTest(t, "UTC", raw+"&after="+cursor, testAsks)
+		b, _, err := askTest(t, "UTC", raw+"&after="+cursor, testReport)
 		if same != (err == nil) || same && b.Offset != 10 {
 			t.Errorf("%s: %v", raw, err)
 		}
@@ -204,7 +209,7 @@ func TestReportPages(t *testing.T) {
 
 // The frame of an answer is of the moment of the answer, not of the question.
 func TestReportFrame(t *testing.T) {
-	a, _, err := askTest(t, "Europe/Berlin", "from=2026-11-24T23:30:00Z&to=2026-11-25T02:15:00Z&interval=hour&compare=previous", testAsks)
+	a, _, err := askTest(t, "Europe/Berlin", "from=2026-11-24T23:30:00Z&to=2026-11-25T02:15:00Z&interval=hour&compare=previous", testReport)
 	if err != nil {
 		t.Fatal(err)
 	}

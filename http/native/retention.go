@@ -16,7 +16,7 @@ var cohorts = []string{string(query.CohortFirst), string(query.CohortRange), str
 // askRetention reads the parameters that both calls have.
 func (n *API) askRetention(ctx context.Context, c *reading) (*asked, query.Retention, error) {
 	var q query.Retention
-	a, err := n.ask(ctx, c, asks{})
+	a, err := n.ask(ctx, c)
 	if err != nil {
 		return nil, q, err
 	}
@@ -27,19 +27,8 @@ func (n *API) askRetention(ctx context.Context, c *reading) (*asked, query.Reten
 	if q.Return, err = c.query.optionalFilter("return"); err != nil {
 		return nil, q, err
 	}
-	if q.Period, err = c.query.choice("period", "week", "day", "month"); err != nil {
-		return nil, q, err
-	}
-	cohort, err := c.query.choice("cohort", cohorts...)
-	if err != nil {
-		return nil, q, err
-	}
-	q.Cohort = query.Cohort(cohort)
-	count, err := c.query.choice("count", "on", "after")
-	if err != nil {
-		return nil, q, err
-	}
-	q.After = count == "after"
+	q.Period, q.Cohort = c.query.choice("period"), query.Cohort(c.query.choice("cohort"))
+	q.After = c.query.choice("count") == "after"
 	starts, ok := calendar.BucketTimes(q.From, q.To, q.Period, c.site.Location)
 	if !ok || len(starts) > query.RetentionPeriodsMax {
 		return nil, q, badField("period", "more than "+strconv.Itoa(query.RetentionPeriodsMax)+" periods; ask for longer ones or a shorter range")
@@ -115,10 +104,7 @@ func appendPeriod(dst []byte, cohort *query.RetentionCohort, loc *time.Location)
 
 // retentionEntities is GET /api/v1/retention/entities.
 func (n *API) retentionEntities(ctx context.Context, c *reading) error {
-	page, err := c.query.entityPage()
-	if err != nil {
-		return err
-	}
+	page := c.query.entityPage()
 	a, q, err := n.askRetention(ctx, c)
 	if err != nil {
 		return err
@@ -126,7 +112,7 @@ func (n *API) retentionEntities(ctx context.Context, c *reading) error {
 	e := query.RetentionEntities{Retention: q, EntityPage: page}
 	date, err := time.Parse(time.DateOnly, c.query.single["at"])
 	if err != nil {
-		return badField("at", "must be the date of a cohort's period")
+		return badField("at", paramCohortAt.must)
 	}
 	e.At = calendar.DayStart(date, c.site.Location).UnixMilli()
 	starts, _ := calendar.BucketTimes(q.From, q.To, q.Period, c.site.Location)
@@ -139,7 +125,7 @@ func (n *API) retentionEntities(ctx context.Context, c *reading) error {
 	if later < 0 {
 		return badField("at", "no cohort has this period")
 	}
-	if e.Cell, err = c.query.number("cell", 0, later, 0); err != nil {
+	if e.Cell, err = c.query.numberTo("cell", later); err != nil {
 		return err
 	}
 	answer, as, err := n.engine.RetentionEntities(ctx, &e)

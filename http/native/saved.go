@@ -23,7 +23,7 @@ const savedNamesMax = 8
 
 // addSaved adds the filters that the parameter saved names. The conditions of each are a group
 // of their own.
-func (n *API) addSaved(ctx context.Context, c *reading, route *route) error {
+func (n *API) addSaved(ctx context.Context, c *reading) error {
 	ids := c.query.lists["saved"]
 	if len(ids) > savedNamesMax {
 		return badField("saved", "at most "+strconv.Itoa(savedNamesMax))
@@ -42,7 +42,7 @@ func (n *API) addSaved(ctx context.Context, c *reading, route *route) error {
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(route.params, "visit.") && slices.ContainsFunc(where, func(w query.Cond) bool { return w.Visit }) {
+		if c.query.known.find("visit.") == nil && slices.ContainsFunc(where, func(w query.Cond) bool { return w.Visit }) {
 			return badField("saved", "has a filter on visits, which this call does not take")
 		}
 		c.query.saved = append(c.query.saved, where...)
@@ -67,9 +67,6 @@ func (q *params) conds() []query.Cond { return slices.Concat(q.where, q.saved) }
 // allSaved is GET /api/v1/saved, by kind and name.
 func (n *API) allSaved(ctx context.Context, c *reading) error {
 	kind := query.SavedKind(c.query.single["kind"])
-	if kind != "" && !slices.Contains(query.SavedKinds, kind) {
-		return badField("kind", "must be one of "+joined(query.SavedKinds))
-	}
 	all, err := n.engine.AllSaved(ctx, c.site)
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package native
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +27,7 @@ func change(t *testing.T, n *nativetest.Engine, method, target, body string) *di
 
 // Each row is a body and what the engine is to save.
 func TestSave(t *testing.T) {
-	doc := nativetest.Contract(t, OpenAPI)
+	doc := nativetest.Contract(t, OpenAPI())
 	ops := nativetest.Operations(t, doc)
 	const put = "/api/v1/saved/" + nativetest.SavedID
 	for _, c := range []struct{ name, target, body, asked string }{
@@ -62,7 +61,7 @@ func TestSave(t *testing.T) {
 
 // The token of a new share is in one answer, and the engine gets its SHA-256.
 func TestShareToken(t *testing.T) {
-	doc := nativetest.Contract(t, OpenAPI)
+	doc := nativetest.Contract(t, OpenAPI())
 	ops := nativetest.Operations(t, doc)
 	n := nativetest.Full()
 	tokens := map[string]bool{}
@@ -121,7 +120,7 @@ func TestSaveRefused(t *testing.T) {
 			t.Errorf("PUT %s: %d %s", body, res.Status, res.Body)
 		}
 	}
-	doc := nativetest.Contract(t, OpenAPI)
+	doc := nativetest.Contract(t, OpenAPI())
 	ops := nativetest.Operations(t, doc)
 	for _, err := range []error{nil, query.ErrNotFound, query.ErrDiskFull, query.ErrFailed, fmt.Errorf("%w: changed", query.ErrConflict)} {
 		n := nativetest.Full()
@@ -182,8 +181,8 @@ func TestSavedParameter(t *testing.T) {
 // Every call that filters takes saved, and no other.
 func TestSavedEverywhere(t *testing.T) {
 	for _, r := range table {
-		filters := slices.Contains(r.params, "country")
-		if slices.Contains(r.params, "saved") != filters {
+		filters := r.params.has("country")
+		if r.params.has("saved") != filters {
 			t.Errorf("%s %s", r.method, r.path)
 		}
 	}

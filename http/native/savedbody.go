@@ -42,21 +42,6 @@ type savedBody struct {
 	Text *string         `json:"text"`
 }
 
-// savedParams are what the query of a filter or a funnel may have: whatever any call takes, but
-// neither site nor saved.
-var savedParams = func() []string {
-	params := with(filterParams, "visit.")
-	for name := range parameterKinds {
-		if name != "site" && name != "saved" {
-			params = append(params, name)
-		}
-	}
-	return params
-}()
-
-// filterInside are the parameters whose value is a query string of plain filters.
-var filterInside = []string{"step", "start", "end", "return", "goal"}
-
 // readSaved reads a saved thing that takes the place of the one with an id; "" = a new one.
 func readSaved(body []byte, id string, loc *time.Location) (s query.Saved, err error) {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
@@ -131,12 +116,15 @@ func checkSavedQuery(kind query.SavedKind, text string) error {
 	if err != nil {
 		return inField("query", err)
 	}
-	for _, name := range filterInside {
-		for _, inside := range append(q.lists[name], q.single[name]) {
+	for _, p := range savedParams {
+		if !p.filter {
+			continue
+		}
+		for _, inside := range append(q.lists[p.name], q.single[p.name]) {
 			if inside == "" {
 				continue
 			}
-			if _, err := filterIn(name, inside); err != nil {
+			if _, err := filterIn(p.name, inside); err != nil {
 				return inField("query", err)
 			}
 		}
@@ -147,6 +135,9 @@ func checkSavedQuery(kind query.SavedKind, text string) error {
 			return badField("query", "must have at least one filter")
 		}
 	case query.SavedFunnel:
+		if err := funnelParams.check(&q); err != nil {
+			return inField("query", err)
+		}
 		_, err := q.funnel()
 		return inField("query", err)
 	}

@@ -16,20 +16,12 @@ import (
 // of an address may be a name. No filter, break-down or list of values of such a share names one.
 var personal = []string{"user", "anonymous", "session", "message_id", "ip", "latitude", "longitude", "url", "referrer"}
 
-// sharedCalls are the calls that a share of numbers may ask.
-var sharedCalls = []string{"visits", "pages", "breakdown", "aggregate", "funnel", "retention", "paths", "live", "goals", "shop",
-	"count", "series", "counters", "fields", "values", "site"}
-
-// namesField are the parameters whose values name fields, and filterInside those that are filters.
-// A parameter that can name a field and is in neither list is a leak: TestShareParameters knows
-// all parameters.
-var namesField = []string{"by", "of", "with", "split", "sort", "field", "property", "segment", "then", "columns"}
-
 // shareMay returns why a share of numbers may not ask something: nil when it may. props are the
 // paths of properties that the share lists. The conditions of the share's own filter are no part
-// of q; those that saved= has brought in are.
+// of q; those that saved= has brought in are. A parameter that can name a field, and of which the table
+// says neither that nor that it is a filter, is a leak: TestShareParameters knows all parameters.
 func shareMay(r *route, q *params, props []string) error {
-	if r.read == nil || r.names || r.right != dialect.Read || !slices.Contains(sharedCalls, strings.TrimPrefix(r.path, "/api/v1/")) {
+	if r.read == nil || r.names || r.right != dialect.Read || r.share != shareNumbers {
 		return &dialect.StatusError{Failure: dialect.Forbidden, Msg: "this share shows numbers alone"}
 	}
 	for _, c := range slices.Concat(q.where, q.saved) {
@@ -53,8 +45,8 @@ func shareMay(r *route, q *params, props []string) error {
 		return nil
 	}
 	err := each(func(param, value string) error {
-		switch {
-		case slices.Contains(filterInside, param):
+		switch p := r.params.find(param); {
+		case p.filter:
 			where, err := filterIn(param, value)
 			if err != nil {
 				return err
@@ -64,7 +56,7 @@ func shareMay(r *route, q *params, props []string) error {
 					return notShared(param, c.Field)
 				}
 			}
-		case slices.Contains(namesField, param):
+		case p.field:
 			for _, name := range append(strings.Split(value, ","), value) {
 				if !shareNames(name, props) {
 					return notShared(param, name)

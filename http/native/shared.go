@@ -10,14 +10,6 @@ import (
 
 // This file holds a call to the share that its request came by, see dialect.Share.
 
-// neverShared are the reads that no share may ask: they tell of all that is saved, and of all
-// sites; and an export is work that only few may ask for.
-var neverShared = []string{"/api/v1/saved", "/api/v1/sites", "/api/v1/export"}
-
-// unfiltered is the one call that a share with a filter may ask though it takes none: what a site
-// is.
-const unfiltered = "/api/v1/site"
-
 // shared refuses what the share of the request does not show, and adds the share's filter to the
 // conditions of the call as a group of its own.
 func (c *reading) shared(route *route) error {
@@ -25,22 +17,22 @@ func (c *reading) shared(route *route) error {
 	switch {
 	case share == nil:
 		return nil
-	case route.read == nil, slices.Contains(neverShared, route.path):
+	case route.read == nil, route.share == shareNever:
 		return &dialect.StatusError{Failure: dialect.Forbidden, Msg: "this share does not show that"}
 	case share.Numbers:
 		if err := shareMay(route, &c.query, share.Props); err != nil {
 			return err
 		}
 	}
-	if share.Filter == "" || route.path == unfiltered {
+	if share.Filter == "" || route.unfiltered {
 		return nil
 	}
 	where, err := savedFilters(&query.Saved{Query: share.Filter})
 	if err != nil {
 		return err
 	}
-	takes := slices.Contains(route.params, "saved")
-	if !takes || !slices.Contains(route.params, "visit.") && slices.ContainsFunc(where, func(w query.Cond) bool { return w.Visit }) {
+	takes := route.params.find("saved") != nil
+	if !takes || route.params.find("visit.") == nil && slices.ContainsFunc(where, func(w query.Cond) bool { return w.Visit }) {
 		return &dialect.StatusError{Failure: dialect.Forbidden, Msg: "this share has a filter, which this call does not take"}
 	}
 	c.query.saved = append(slices.Clip(c.query.saved), where...)

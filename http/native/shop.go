@@ -3,7 +3,6 @@ package native
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"cairn/engine/event"
 	"cairn/engine/query"
@@ -20,12 +19,10 @@ var productLabels = []string{query.ProductsBySKU, query.ProductsByName, query.Pr
 // shop is GET /api/v1/shop.
 func (n *API) shop(ctx context.Context, c *reading) error {
 	by, list := query.ProductsBySKU, c.query.lists["by"]
-	if len(list) == 1 && slices.Contains(productLabels, list[0]) {
+	if len(list) > 0 {
 		by = list[0]
-	} else if len(list) > 0 {
-		return badField("by", "must be one of "+strings.Join(productLabels, ", "))
 	}
-	a, err := n.ask(ctx, c, asks{Sorts: productNumbers, Series: true})
+	a, err := n.ask(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -34,10 +34,8 @@ func (n *API) siteInfo(ctx context.Context, c *reading) error {
 
 // sites is GET /api/v1/sites: all sites by name, each with its last days.
 func (n *API) sites(ctx context.Context, c *reading) error {
-	age, err := c.query.maxAge()
-	if err != nil {
-		return err
-	}
+	var err error
+	age := c.query.maxAge()
 	all := slices.Clone(n.options.Sites())
 	slices.SortFunc(all, func(a, b *dialect.Site) int { return strings.Compare(a.Name, b.Name) })
 	if after := c.query.single["after"]; after != "" {

@@ -30,7 +30,7 @@ func (v *visitsByDay) VisitReport(_ context.Context, q query.VisitsQuery) (*quer
 }
 
 func TestSite(t *testing.T) {
-	doc := nativetest.Contract(t, OpenAPI)
+	doc := nativetest.Contract(t, OpenAPI())
 	ops := nativetest.Operations(t, doc)
 	zone, _ := time.LoadLocation("Europe/Amsterdam")
 	var all []*dialect.Site

@@ -39,16 +39,14 @@ const (
 
 // liveStream is GET /api/v1/live/stream.
 func (n *API) liveStream(ctx context.Context, c *reading) error {
-	after, err := c.query.after()
-	if err != nil {
-		return err
-	}
+	after := c.query.single["after"]
 	if last := c.req.Header("Last-Event-ID"); last != "" { // a browser that comes back
 		if after = last; !publicID(last) {
 			return badField("Last-Event-ID", "not an id of this stream")
 		}
 	}
 	s := &streamer{api: n, site: c.site, where: c.query.conds(), resume: after != "", valid: c.req.Valid}
+	var err error
 	if s.at, err = n.engine.Place(c.site, after); err != nil {
 		return engineError(err)
 	}

@@ -23,24 +23,22 @@ const goalNumbers = 4
 
 // visits is GET /api/v1/visits.
 func (n *API) visits(ctx context.Context, c *reading) error {
-	names := visitNumbers
 	var goal []query.Cond
+	var but []string
 	if text := c.query.single["goal"]; text != "" {
 		var err error
 		if goal, err = filterIn("goal", text); err != nil {
 			return err
 		}
 	} else {
-		names = names[:len(names)-goalNumbers]
+		but = visitNumbers[len(visitNumbers)-goalNumbers:]
 	}
-	a, err := n.ask(ctx, c, asks{Sorts: without(names, "events"), Metrics: names, Series: true})
+	a, err := n.ask(ctx, c, but...)
 	if err != nil {
 		return err
 	}
 	by := c.query.lists["by"]
 	switch {
-	case len(by) > query.VisitsByMax:
-		return badField("by", "at most "+strconv.Itoa(query.VisitsByMax)+" dimensions")
 	case len(by) > 1 && a.CSV:
 		return badField("format", "csv has one table; ask for one by")
 	case len(by) != 1 && c.query.single["after"] != "":
@@ -240,14 +238,11 @@ var pageNumbers = []string{"views", "visits", "visitors", "entries", "exits", "b
 
 // pages is GET /api/v1/pages.
 func (n *API) pages(ctx context.Context, c *reading) error {
-	a, err := n.ask(ctx, c, asks{Sorts: pageNumbers})
+	a, err := n.ask(ctx, c)
 	if err != nil {
 		return err
 	}
-	of, err := c.query.choice("of", "page", "url", "title", "host")
-	if err != nil {
-		return err
-	}
+	of := c.query.choice("of")
 	answer, err := n.engine.Pages(ctx, query.PagesQuery{Report: a.Report, Of: of, Rows: a.Rows})
 	if err != nil {
 		return engineError(err)
