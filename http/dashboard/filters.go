@@ -3,37 +3,14 @@ package dashboard
 import (
 	"slices"
 	"strings"
+
+	"cairn/http/dialect"
 )
 
 // This file says filters in words, and makes them from what a form says.
 
-// fieldTitles are the names of fields to people.
-var fieldTitles = map[string]string{
-	"entry": "Entry page", "exit": "Exit page", "host": "Host", "source": "Source", "medium": "Medium", "campaign": "Campaign", "term": "Term", "content": "Content",
-	"referrer": "Referrer", "referrer_host": "Referrer’s host", "channel": "Channel", "country": "Country", "region": "Region", "city": "City", "language": "Language",
-	"device": "Device", "browser": "Browser", "browser_version": "Browser version", "os": "System", "os_version": "System version", "brand": "Brand", "model": "Model",
-	"screen": "Screen", "timezone": "Time zone", "dialect": "Protocol", "new": "New", "weekday": "Weekday", "hour": "Hour", "weekhour": "Weekday and hour", "length": "Length", "depth": "Depth",
-	"page": "Page", "path": "Path", "title": "Title", "url": "Address", "name": "Event", "type": "Type", "value": "Value", "user": "Person", "anonymous": "Anonymous id", "session": "Visit", "group": "Group", "bot": "Bots",
-	"utm_source": "UTM source", "utm_medium": "UTM medium", "utm_campaign": "UTM campaign", "utm_term": "UTM term", "utm_content": "UTM content", "click_id": "Click id",
-	"ip": "IP address", "asn": "Network", "latitude": "Latitude", "longitude": "Longitude", "platform": "Platform", "message_id": "Message id",
-	"has": "Field", "goal": "Goal",
-}
-
 // fieldTitle is the name of a field.
-func fieldTitle(field string) string {
-	if title := fieldTitles[field]; title != "" {
-		return title
-	}
-	for _, prefix := range []string{"prop.", "extra.", "context."} {
-		if path, ok := strings.CutPrefix(field, prefix); ok {
-			if title := fieldTitles[path]; title != "" && prefix == "context." {
-				return title
-			}
-			return path
-		}
-	}
-	return field
-}
+func fieldTitle(field string) string { return dialect.FieldTitle(field) }
 
 // dialogFields are the fields of the form of filters in their groups. visit says that they are asked
 // of the visit, not of each event.

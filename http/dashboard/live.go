@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cairn/engine/event"
 )
 
 // This file is the screen of now: who is here, what they look at, and each event as it comes. The
@@ -179,7 +181,11 @@ func (p *page) viewLines(a *eventsAnswer) *linesView {
 	v.Event += "/events/"
 	v.People = strings.TrimSuffix(v.Event, "events/") + "people/"
 	v.Person = p.screenHref("people", append(kept, pair{"user", ""}))
-	types, err := json.Marshal(typeNames)
+	names := make(map[string]string)
+	for _, code := range event.Types {
+		names[string(code)] = EventType(string(code))
+	}
+	types, err := json.Marshal(names)
 	if err != nil {
 		panic(err) // the table is a constant
 	}

@@ -19,6 +19,7 @@ type Report struct {
 	Until    time.Time // where the answer ends, before To while the range goes on
 	AsOf     time.Time // the clock of the answer; zero where it says none
 	Compared bool      // numbers have what they were in the compared range
+	Stepwise bool      // the steps of the series were asked for, so that they are shown as numbers, too
 
 	Head    []Line // site, range, compared range, filters, as of
 	Numbers []Number

@@ -1,0 +1,68 @@
+package tables
+
+import (
+	"strings"
+
+	"github.com/rivo/uniseg"
+)
+
+// This file knows how many columns of a terminal a text takes, and cuts texts to that.
+
+// width is how many columns a safe text takes.
+func width(text string) int {
+	for i := 0; i < len(text); i++ {
+		if text[i] >= 0x80 {
+			return uniseg.StringWidth(text)
+		}
+	}
+	return len(text)
+}
+
+// cut shortens a text to at most n columns; what is shortened ends in "…".
+func cut(text string, n int) string {
+	if width(text) <= n {
+		return text
+	}
+	if n <= 0 {
+		return ""
+	}
+	var b strings.Builder
+	used := 0
+	for rest, state := text, -1; rest != ""; {
+		var cluster string
+		var w int
+		cluster, rest, w, state = uniseg.FirstGraphemeClusterInString(rest, state)
+		if used+w > n-1 {
+			break
+		}
+		used += w
+		b.WriteString(cluster)
+	}
+	return b.String() + "…"
+}
+
+// pad fills a text up to n columns, in front if right.
+func pad(text string, n int, right bool) string {
+	blank := strings.Repeat(" ", max(0, n-width(text)))
+	if right {
+		return blank + text
+	}
+	return text + blank
+}
+
+// cutRunes shortens a text to at most n characters.
+func cutRunes(text string, n int) string {
+	if n <= 0 || len(text) <= n {
+		return text
+	}
+	count := 0
+	for i := range text {
+		if count++; count == n {
+			if rest := text[i:]; len(rest) > 1 && len([]rune(rest)) > 1 {
+				return text[:i] + "…"
+			}
+			return text
+		}
+	}
+	return text
+}
