@@ -71,6 +71,19 @@ type server struct {
 	client *http.Client
 	base   string // its address
 	header http.Header
+	socket string // that it is reached by; "" = by its address
+	stored bool   // it is no server but a stopped store that this process has opened
+}
+
+// where is the address of the server to people.
+func (s *server) where() string {
+	switch {
+	case s.stored:
+		return "the stopped store"
+	case s.socket != "":
+		return s.socket
+	}
+	return s.base
 }
 
 // reach finds the running server of a configuration with its keys. url is the address of another
@@ -92,7 +105,7 @@ func reach(cfg *config.Config, url string) (*server, error) {
 			}
 		}
 		if path != "" {
-			s.base = "http://cairn" // the server knows its own address
+			s.base, s.socket = "http://cairn", path // the server knows its own address
 			s.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "unix", path)
 			}}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	_ "time/tzdata" // for the time zones of sites, on machines without zoneinfo
 
 	"cairn/cli/config"
@@ -39,6 +41,7 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 		{"site", "add|list|set|remove [flags]", "add, list, change and remove sites of the running server", cmdSite},
 		{"reload", "[flags]", "have the running server read its configuration again", reloadServer},
 		{"dashboard", "[flags]", "print a link that opens the dashboard of the running server", openDashboard},
+		{"report", "[NAME] [flags] [FILTER...]", "print a report: numbers, tables and graphs", report},
 		{"export", "[flags] [FILTER]", "write the events of a site to a file: NDJSON, CSV or Parquet", exportEvents},
 		{"import", "[flags] FILE...", "send what other tools have recorded to the running server", cmdImport},
 		{"forget", "[flags] [FILTER...]", "delete all events of a person, or those that filters select", forget},
@@ -111,7 +114,7 @@ func help(args []string, stdout, stderr io.Writer) int {
 		printUsage(stdout)
 		return ExitOK
 	}
-	return run([]string{args[0], "-h"}, stdout, stderr)
+	return run(append(slices.Clone(args), "-h"), stdout, stderr)
 }
 
 // flags is the FlagSet of one command together with its help.
@@ -119,6 +122,9 @@ type flags struct {
 	*flag.FlagSet
 	args, about string
 	positional  []string // what is no flag, set by parse
+
+	words   []string                // that the first argument may be; nil = args says it
+	unknown func(name string) error // says what is wrong with a flag that there is none of; nil = flag does
 }
 
 // Args returns the arguments that are no flags.
@@ -165,6 +171,8 @@ func (f *flags) parse(args []string, least, most int, stdout, stderr io.Writer) 
 		}
 		f.help(stdout)
 		return ExitOK, true
+	case err != nil && f.unknown != nil && strings.HasPrefix(err.Error(), undefined):
+		err = f.unknown(strings.TrimPrefix(err.Error(), undefined))
 	case err == nil && f.NArg() < least:
 		err = errors.New("too few arguments")
 	case err == nil && f.NArg() > most:
@@ -176,6 +184,9 @@ func (f *flags) parse(args []string, least, most int, stdout, stderr io.Writer) 
 	}
 	return 0, false
 }
+
+// undefined begins the error of package flag for a flag that there is none of.
+const undefined = "flag provided but not defined: -"
 
 func (f *flags) help(w io.Writer) {
 	line := "Usage: cairn " + f.Name()

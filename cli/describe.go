@@ -84,11 +84,16 @@ func describeOne(c command, words []string) described {
 			if list := wordLists.FindString(value); list != "" {
 				info.values = strings.Split(list, "|")
 			}
+			if v, ok := fl.Value.(interface{ words() []string }); ok && len(v.words()) > 0 {
+				info.values = v.words()
+			}
 			d.flags = append(d.flags, info)
 		})
 	}
 	if len(words) == 0 {
-		d.words = wordsOf(c.args)
+		if d.words = wordsOf(c.args); out.flags != nil && out.flags.words != nil {
+			d.words = out.flags.words
+		}
 	}
 	d.files = fileWords.MatchString(d.args)
 	return d

@@ -85,7 +85,7 @@ func openOffline(cfg *config.Config) (s *server, close func(), err error) {
 	}
 	ln := newPipeListener()
 	go srv.ServeOwn(ln)
-	s = &server{client: &http.Client{}, base: "http://cairn", header: http.Header{}}
+	s = &server{client: &http.Client{}, base: "http://cairn", header: http.Header{}, stored: true}
 	s.header.Set("Authorization", "Bearer "+cfg.AdminToken)
 	s.client.Transport = &http.Transport{DialContext: ln.dial, DisableCompression: true}
 	return s, func() {

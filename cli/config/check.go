@@ -28,7 +28,9 @@ func Check(fl Flags, environ []string) (cfg Config, mistakes, warnings []string)
 	if file == "" {
 		file = env["CAIRN_CONFIG"]
 	}
-	delete(env, "CAIRN_CONFIG")
+	for _, name := range noKeys {
+		delete(env, name)
+	}
 	cfg = Default()
 	cfg.file = file
 	if file != "" {

@@ -197,7 +197,9 @@ func Change(fl Flags, environ []string, change func(*Config, *MadeSites) error) 
 	if file == "" {
 		file = env["CAIRN_CONFIG"]
 	}
-	delete(env, "CAIRN_CONFIG")
+	for _, name := range noKeys {
+		delete(env, name)
+	}
 
 	cfg = Default()
 	defer func() { cfg.file = file }()

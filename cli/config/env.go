@@ -15,6 +15,10 @@ import (
 // a letter or a digit becomes _. Lists are separated by commas. Goals can only be set in
 // the file.
 
+// noKeys are variables of cairn that are no keys of the configuration: CAIRN_URL and CAIRN_KEY say whom
+// "cairn report" asks.
+var noKeys = []string{"CAIRN_CONFIG", "CAIRN_URL", "CAIRN_KEY"}
+
 // applyEnv sets the keys of sites that env names. used has the variables of other keys. It returns
 // a warning for each variable that matches no key. An error instead would stop cairn under Kubernetes, which puts
 // CAIRN_PORT and similar variables into the environment of every pod.

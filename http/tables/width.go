@@ -18,6 +18,9 @@ func width(text string) int {
 	return len(text)
 }
 
+// Cut shortens a safe text to n columns of a terminal, 0 = no limit. What is shortened ends in "…".
+func Cut(text string, n int) string { return cutTo(text, n) }
+
 // cut shortens a text to at most n columns; what is shortened ends in "…".
 func cut(text string, n int) string {
 	if width(text) <= n {

@@ -1,0 +1,303 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"cairn/cli/config"
+	"cairn/http/native"
+	"cairn/http/tables"
+
+	"golang.org/x/term"
+)
+
+// This file asks what "cairn report" prints, and says what to do when there is no answer.
+
+const (
+	// answerMax is the largest answer in JSON. The server has none of half that size.
+	answerMax = 64 << 20
+	// storedMax is the largest answer of a stopped store: it is kept until the store is closed.
+	storedMax = 512 << 20
+)
+
+// run asks and prints.
+func (e *reporting) run(ctx context.Context) error {
+	end, err := e.reach()
+	if err != nil {
+		return err
+	}
+	defer func() { end() }()
+	if e.watch > 0 {
+		return e.again(ctx)
+	}
+	out := e.out
+	var kept *bytes.Buffer
+	if e.server.stored { // the lock is given back before anything is printed
+		kept = new(bytes.Buffer)
+		e.out = kept
+	}
+	err = e.print(ctx, e.style(out))
+	e.out = out
+	if kept != nil {
+		end()
+		end = func() {}
+	}
+	if err == nil && kept != nil {
+		_, err = out.Write(kept.Bytes())
+	}
+	return err
+}
+
+// reach finds the server to ask. end ends what was opened for that.
+func (e *reporting) reach() (end func(), err error) {
+	end = func() {}
+	if e.url != "" && e.key != "" { // nothing of this machine is needed
+		e.server = &server{client: &http.Client{Timeout: askMax}, base: strings.TrimSuffix(e.url, "/"), header: http.Header{}}
+	} else {
+		cfg, _, err := config.Load(e.Flags, os.Environ())
+		if err != nil {
+			return end, err
+		}
+		if e.watch > 0 { // a store that stays open would keep the server from starting
+			if err = config.ShowKeys(&cfg); err == nil {
+				e.server, err = reach(&cfg, e.url)
+			}
+		} else {
+			e.server, end, err = reachStored(&cfg, e.url)
+		}
+		if err != nil {
+			if e.url != "" {
+				err = fmt.Errorf("%w. Give the key of %s as -key", err, e.url)
+			}
+			return func() {}, err
+		}
+	}
+	if e.key != "" {
+		e.server.header.Set("Authorization", "Bearer "+e.key)
+	}
+	return end, nil
+}
+
+// print asks once and prints the answer.
+func (e *reporting) print(ctx context.Context, style tables.Style) error {
+	switch e.format {
+	case "json", "csv":
+		return e.copy(ctx)
+	case "ndjson":
+		answer, err := e.ask(ctx, e.question, e.query)
+		if err != nil {
+			return err
+		}
+		rows, err := tables.Rows(answer)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if _, err := e.out.Write(append(row, '\n')); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	r, err := e.report(ctx)
+	if err != nil {
+		return err
+	}
+	if e.format == "mail" {
+		return writeMail(e.out, e, r)
+	}
+	_, err = io.WriteString(e.out, r.Text(style))
+	return err
+}
+
+// report asks once and makes the report.
+func (e *reporting) report(ctx context.Context) (*tables.Report, error) {
+	if e.question == nil {
+		return tables.Overview(func(q *native.Question, query url.Values) ([]byte, error) { return e.ask(ctx, q, query) }, e.query, tables.Options{})
+	}
+	answer, err := e.ask(ctx, e.question, e.query)
+	if err != nil {
+		return nil, err
+	}
+	return tables.Read(e.question, e.query, answer, tables.Options{Zone: e.zoneOf(ctx, answer)})
+}
+
+// zoneOf is the zone of the site, for an answer that does not say it.
+func (e *reporting) zoneOf(ctx context.Context, answer []byte) *time.Location {
+	var of struct{ Zone string }
+	if json.Unmarshal(answer, &of) == nil && of.Zone != "" || e.question.Param("site") == nil {
+		return nil
+	}
+	if e.zone == nil {
+		e.zone = time.UTC
+		site, ok := native.QuestionNamed("site")
+		query := url.Values{}
+		if name := e.query.Get("site"); name != "" {
+			query.Set("site", name)
+		}
+		if answer, err := e.ask(ctx, &site, query); ok && err == nil && json.Unmarshal(answer, &of) == nil {
+			if zone, err := time.LoadLocation(of.Zone); err == nil {
+				e.zone = zone
+			}
+		}
+	}
+	return e.zone
+}
+
+// copy prints the bytes of the answer as they are. Those of an overview are the answers of its
+// questions, under their names.
+func (e *reporting) copy(ctx context.Context) error {
+	if e.question == nil {
+		answers, err := tables.OverviewAnswers(func(q *native.Question, query url.Values) ([]byte, error) { return e.ask(ctx, q, query) }, e.query)
+		if err != nil {
+			return err
+		}
+		parts := make(map[string]json.RawMessage)
+		for name, answer := range answers {
+			parts[name] = answer
+		}
+		return json.NewEncoder(e.out).Encode(parts)
+	}
+	res, err := e.get(ctx, e.question, e.query)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	body := io.Reader(res.Body)
+	if e.server.stored {
+		body = &io.LimitedReader{R: res.Body, N: storedMax + 1}
+	}
+	n, err := io.Copy(e.out, body)
+	if err == nil && e.server.stored && n > storedMax {
+		return errors.New("the answer is too large for a stopped store: start the server and ask that")
+	}
+	if err == nil && isTerminal(e.out) {
+		_, err = io.WriteString(e.out, "\n")
+	}
+	return err
+}
+
+// ask asks a question and returns the body of its answer.
+func (e *reporting) ask(ctx context.Context, q *native.Question, query url.Values) ([]byte, error) {
+	res, err := e.get(ctx, q, query)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, answerMax+1))
+	if err == nil && len(body) > answerMax {
+		err = errors.New("the answer is too large")
+	}
+	return body, err
+}
+
+// get asks a question. The caller closes the body. An answer that is not 200 is an error with the
+// sentence of the server.
+func (e *reporting) get(ctx context.Context, q *native.Question, query url.Values) (*http.Response, error) {
+	address := e.server.base + q.Path
+	if len(query) > 0 {
+		address += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, "GET", address, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = e.server.header.Clone()
+	res, err := e.server.client.Do(req)
+	if err != nil {
+		return nil, e.unreached(err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return res, nil
+	}
+	defer res.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	return nil, e.refused(ctx, res, body)
+}
+
+// unreached is the error of a server that does not answer: its address, and what to try.
+func (e *reporting) unreached(err error) error {
+	var inner *url.Error
+	if errors.As(err, &inner) {
+		err = inner.Err
+	}
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
+	}
+	try := "Is it running? \"cairn serve\" starts it, and -url URL asks another one"
+	if e.url != "" {
+		try = "Is that its address, and does it run? -url names another one"
+	}
+	return fmt.Errorf("cannot reach the server at %s: %w. %s", e.server.where(), err, try)
+}
+
+// refused is the error of an answer that is not 200: the sentence of the server.
+func (e *reporting) refused(ctx context.Context, res *http.Response, body []byte) error {
+	var said struct{ Error, Field string }
+	if json.Unmarshal(body, &said) != nil || said.Error == "" {
+		return fmt.Errorf("the server at %s answered %s, and nothing that is from cairn. Is that the address of cairn?", e.server.where(), res.Status)
+	}
+	text := tables.Safe(said.Error)
+	if said.Field != "" && !strings.HasPrefix(text, said.Field+":") {
+		text = tables.Safe(said.Field) + ": " + text
+	}
+	switch {
+	case res.StatusCode == http.StatusUnauthorized:
+		text += ": the server at " + e.server.where() + " does not know the key. Give another one as -key KEY, -key @FILE or CAIRN_KEY"
+	case said.Field == "site" || strings.Contains(text, "site"):
+		if names := e.sites(ctx); len(names) > 0 {
+			text += ". There are " + strings.Join(names, ", ") + ": give one as -site"
+		}
+	}
+	return &refusal{res.StatusCode, text}
+}
+
+// sites are the names of all sites, if the key may see them.
+func (e *reporting) sites(ctx context.Context) (names []string) {
+	req, err := http.NewRequestWithContext(ctx, "GET", e.server.base+"/api/v1/sites", nil)
+	if err != nil {
+		return nil
+	}
+	req.Header = e.server.header.Clone()
+	res, err := e.server.client.Do(req)
+	if err != nil {
+		return nil
+	}
+	defer res.Body.Close()
+	var page struct{ Sites []struct{ Name string } }
+	if res.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(res.Body, answerMax)).Decode(&page) != nil {
+		return nil
+	}
+	for _, s := range page.Sites {
+		names = append(names, tables.Safe(s.Name))
+	}
+	return names
+}
+
+// isTerminal says whether what is written is seen by a person.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// style is how a report is written to w.
+func (e *reporting) style(w io.Writer) tables.Style {
+	if !isTerminal(w) {
+		return tables.Style{Param: "-"}
+	}
+	s := tables.Style{Param: "-", Draw: true, Width: 80}
+	if wide, _, err := term.GetSize(int(w.(*os.File).Fd())); err == nil && wide > 0 {
+		s.Width = wide
+	}
+	s.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return s
+}
