@@ -57,7 +57,31 @@ func (x *exchange) page(serve func(context.Context, *dialect.Request, *dialect.R
 // Ask implements dashboard.Reports: it answers a call of the native API as it is answered to a
 // client with the rights of the viewer. The caller may be a goroutine that outlives its request.
 func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Site, call, rawQuery string) dashboard.Answer {
-	req := s.question(v, site, "GET", call)
+	a, _ := s.ask(ctx, s.question(v, site, "GET", call), v, rawQuery)
+	return a
+}
+
+// Send implements dashboard.Reports.
+func (s *Server) Send(ctx context.Context, req *dialect.Request, v *dashboard.Viewer, site *dialect.Site, call, rawQuery string) dashboard.Answer {
+	q := s.question(v, site, "GET", call)
+	tags := req.Header("If-None-Match")
+	q.Header = func(name string) string {
+		if name == "If-None-Match" {
+			return tags
+		}
+		return ""
+	}
+	a, headers := s.ask(ctx, q, v, rawQuery)
+	for _, h := range headers {
+		if h[0] == "ETag" || h[0] == "Content-Disposition" {
+			a.Header = append(a.Header, h)
+		}
+	}
+	return a
+}
+
+// ask is Ask with a request that it completes, and the headers of the answer.
+func (s *Server) ask(ctx context.Context, req *dialect.Request, v *dashboard.Viewer, rawQuery string) (a dashboard.Answer, headers [][2]string) {
 	req.RawQuery = rawQuery
 	csv := asksCSV(rawQuery)
 	if !csv { // rows of CSV may be read while they are sent
@@ -65,7 +89,7 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 		ctx, cancel = context.WithTimeout(ctx, readMax)
 		defer cancel()
 	}
-	return s.answer(req, func(res *dialect.Response) error {
+	a = s.answer(req, func(res *dialect.Response) error {
 		begin := func() (end func(), err error) { return beginWork(ctx, v) }
 		if found, _ := s.sites.Load().table.find("GET", "", req.Path, ""); found != nil && !found.Kept {
 			end, err := begin()
@@ -79,11 +103,12 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 		if err := s.native.Read(ctx, req, nil, res); err != nil {
 			return err
 		}
+		headers = res.Header
 		stream := res.Stream
 		switch {
 		case stream == nil:
 		case !csv:
-			return errors.New(strconv.Quote(call) + " answers with a stream")
+			return errors.New(strconv.Quote(req.Path) + " answers with a stream")
 		default: // it is at work again while it is sent, since nobody has to read it
 			res.Stream = func(w io.Writer) error {
 				end, err := begin()
@@ -96,6 +121,7 @@ func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Sit
 		}
 		return nil
 	})
+	return a, headers
 }
 
 // looker is what the gate keeps of a viewer.

@@ -19,6 +19,9 @@ type Reports interface {
 	// is the path below /api/v1/, with ids percent-encoded. The answer is what a client with the
 	// rights of the viewer gets.
 	Ask(ctx context.Context, v *Viewer, site *dialect.Site, call, query string) Answer
+	// Send is Ask for a request of a share whose answer goes to the client as it is, so that the
+	// answer has the headers of one, too. Whoever has it already gets 304.
+	Send(ctx context.Context, req *dialect.Request, v *Viewer, site *dialect.Site, call, query string) Answer
 	// Follow answers GET /api/v1/live/stream?QUERY to the request of a share, until the client goes
 	// away or the share shows something else.
 	Follow(req *dialect.Request, v *Viewer, site *dialect.Site, query string) Answer
@@ -32,6 +35,7 @@ type Answer struct {
 	Body   []byte                // JSON; the caller's own
 	Stream func(io.Writer) error // CSV in place of Body, see dialect.Response.Stream
 	Wait   time.Duration         // with 429 and 503: when to ask again
+	Header [][2]string           // of Send: ETag and Content-Disposition, where it has them
 }
 
 // Viewer is who looks, and what they may see.

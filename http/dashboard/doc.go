@@ -10,7 +10,7 @@
 //
 //	dashboard.go  the interfaces, the routes, the way of one request
 //	login.go      the door: a key, or the one-time link
-//	share.go      shares and embeds; sites.go the screen of all sites
+//	share.go      shares and embeds; share_table.go their tables as CSV; sites.go the screen of all sites
 //	screens.go    the table of screens
 //	page.go       a screen or one panel of it, headers
 //	ask.go        the questions of a page: each once, a few at a time

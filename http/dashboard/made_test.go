@@ -84,6 +84,23 @@ func (m *made) one(t *testing.T, call string) state {
 	return list[0]
 }
 
+// Send answers with CSV where that is asked for: the question itself. Whoever has the tag has it.
+func (m *made) Send(ctx context.Context, req *dialect.Request, v *Viewer, site *dialect.Site, call, query string) Answer {
+	a := m.Ask(ctx, v, site, call, query)
+	if a.Status != 200 {
+		return a
+	}
+	a.Header = [][2]string{{"ETag", `"tag"`}}
+	switch {
+	case req.Header("If-None-Match") == `"tag"`:
+		a.Status, a.Body = 304, nil
+	case strings.Contains(query, "format=csv"):
+		a.Header = append(a.Header, [2]string{"Content-Disposition", "attachment"})
+		a.Stream, a.Body = func(w io.Writer) error { _, err := io.WriteString(w, call+"?"+query); return err }, nil
+	}
+	return a
+}
+
 // Follow answers with the stream of the table.
 func (m *made) Follow(_ *dialect.Request, v *Viewer, site *dialect.Site, query string) Answer {
 	a := m.Ask(context.Background(), v, site, "live/stream", query)

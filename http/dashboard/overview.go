@@ -76,7 +76,7 @@ func overview(p *page) [][]*panel {
 			return [][]*panel{{n}}
 		}
 	}
-	if p.info.First == nil && p.info.Events == 0 && p.info.Name != "" {
+	if p.info.First == nil && p.info.Events == 0 && p.info.Name != "" && !p.asTable() {
 		return [][]*panel{{p.waiting()}}
 	}
 	if !p.visited() {

@@ -102,6 +102,10 @@ func (d *Dashboard) show(ctx context.Context, req *dialect.Request, res *dialect
 		p.state = p.state.without("interval")
 	}
 	rows := s.panels(p)
+	if p.asTable() {
+		p.sendTable(ctx, rows, res)
+		return
+	}
 	name := p.state.get("_panel")
 	if name != "" {
 		p.fragment(rows, name, res)

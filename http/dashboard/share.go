@@ -103,11 +103,22 @@ func (d *Dashboard) sharedData(ctx context.Context, req *dialect.Request, res *d
 		d.plain(res, 404, textNotFound)
 		return
 	}
-	a := d.reports.Ask(ctx, v, v.Sites[0], call, req.RawQuery)
+	d.send(ctx, req, res, v, call, req.RawQuery)
+}
+
+// send answers with what the API answers to a share. Its links need no cookie, so the answers of an
+// address differ by time alone.
+func (d *Dashboard) send(ctx context.Context, req *dialect.Request, res *dialect.Response, v *Viewer, call, query string) {
+	a := d.reports.Send(ctx, req, v, v.Sites[0], call, query)
 	res.Status, res.ContentType, res.Body, res.Stream = a.Status, "application/json", append(res.Body[:0], a.Body...), a.Stream
-	if a.Stream != nil {
+	switch {
+	case a.Status == 304:
+		res.ContentType = ""
+	case a.Stream != nil:
 		res.ContentType = "text/csv; charset=utf-8"
-		head(res, "Content-Disposition", `attachment; filename="`+call+`.csv"`)
+	}
+	for _, h := range a.Header {
+		head(res, h[0], h[1])
 	}
 	head(res, "Cache-Control", "private, no-cache")
 	head(res, "Cross-Origin-Resource-Policy", "same-origin")

@@ -16,9 +16,9 @@ const suggestionsMax = 50
 // suggestions are the questions behind the lists of a form.
 type suggestions struct{ pages, names, fields *asked }
 
-// suggest begins to ask. A fragment asks nothing unless it is the panel of the form.
+// suggest begins to ask. A fragment asks nothing unless it is the panel of the form, and a table asks nothing.
 func (p *page) suggest(panel string) *suggestions {
-	if only := p.state.get("_panel"); only != "" && only != panel {
+	if only := p.state.get("_panel"); only != "" && only != panel || p.asTable() {
 		return &suggestions{}
 	}
 	limit := pair{"limit", strconv.Itoa(suggestionsMax)}

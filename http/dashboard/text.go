@@ -41,6 +41,15 @@ const (
 	textLongAddress  = "This address is too long. Take off some filters."
 )
 
+// Of tables of a share, as errors that begin with the parameter.
+const (
+	textFormat      = "must be csv"
+	textNoTable     = "this screen has no table; the answers of the API are below data/, such as data/live"
+	textWhichTable  = "this screen has several tables; name one of "
+	textNoSuchTable = "this screen has no such table; its tables are "
+	textNoSuchTab   = "no table of this screen has such a tab; they are "
+)
+
 // Of the door.
 const (
 	textLoginKey = "Use a key of the site: its read_key to look, its secret_key to save things too, or the admin_token for all sites. “cairn keys” prints them."
