@@ -48,7 +48,7 @@ const berlin = "[[site]]\nname = \"shop\"\nid = 1\ntimezone = \"Europe/Berlin\"\
 // before, and returns that day. They come between midnight of Berlin and midnight of UTC.
 func (s *testServer) sowPages() (day time.Time) {
 	s.Helper()
-	day = time.Now().UTC().Truncate(24 * time.Hour).AddDate(0, 0, -1)
+	day = time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -1)
 	var body strings.Builder
 	for back := range 3 {
 		at := day.AddDate(0, 0, -back).Add(-30 * time.Minute)
