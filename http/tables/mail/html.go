@@ -62,11 +62,11 @@ type columnView struct {
 }
 
 type tableView struct {
-	Title   string
-	Heads   []headView
-	Rows    []rowView
-	Bars    bool // rows have bars
-	Note    string
+	Title string
+	Heads []headView
+	Rows  []rowView
+	Bars  bool // rows have bars
+	Note  string
 }
 
 type headView struct {
