@@ -14,6 +14,7 @@ import (
 	"cairn/http/auth"
 	"cairn/http/dashboard"
 	"cairn/http/dialect"
+	"cairn/http/native"
 )
 
 // This file joins the dashboard to the server: its routes, and the native API behind its panels.
@@ -123,6 +124,9 @@ func (s *Server) ask(ctx context.Context, req *dialect.Request, v *dashboard.Vie
 	})
 	return a, headers
 }
+
+// Takes implements dashboard.Reports by the table of calls of the API.
+func (s *Server) Takes(call, param string) (takes, known bool) { return native.Takes(call, param) }
 
 // looker is what the gate keeps of a viewer.
 type looker struct {

@@ -71,7 +71,8 @@ var plan = []room{
 	{dir: "http/adminlog", far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dialect", knows: []string{"engine/event", "engine/query"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/dialect/dialecttest", knows: []string{"http/dialect", "engine/event", "engine/query"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "http/dashboard", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "http/dashboard", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, tests: []string{"http/native"}, // for its table of calls
+		far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/testkit", knows: []string{"engine/event"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "http/wire", knows: []string{"engine/address"}, tests: []string{"http/testkit"}, far: []string{pebbleModule, tomlModule}},
 	{dir: "http/auth", knows: []string{"http/dialect", "engine/event", "engine/query", "engine/calendar"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},

@@ -26,42 +26,34 @@ const asksMax = 3
 // maxAge is how old an answer may be, in seconds.
 const maxAge = "10"
 
-// takes says which groups of parameters a call has.
-var takes = map[string]string{
-	"visits": "filters visit range compare steps", "pages": "filters visit range compare", "breakdown": "filters visit range compare steps",
-	"aggregate": "filters visit range compare steps", "goals": "filters visit range compare", "shop": "filters visit range compare steps",
-	"funnel": "filters visit range steps", "retention": "filters visit range", "paths": "filters visit range",
-	"funnel/entities": "filters visit range", "retention/entities": "filters visit range",
-	"live": "filters visit", "values": "filters visit range", "fields": "range",
-	"count": "filters visit range", "series": "filters visit range steps", "counters": "filters visit range",
-	"events": "filters visit range", "users": "filters visit range", "sessions": "filters visit range",
-	"site": "", "sites": "age", "saved": "",
+// question is what the state of the page asks of a call, with parameters of its own.
+func (p *page) question(call string, own state) string {
+	return p.state.question(p.d.reports, call, own)
 }
 
-// ages are the calls that take max_age besides those with a range.
-const ages = "age"
-
-// question is what a state asks of a call, with parameters of its own. What the call does not
-// take is left out.
-func (s state) question(call string, own state) string {
-	groups := strings.Fields(takes[call])
-	has := func(group string) bool { return slices.Contains(groups, group) }
+// question is what a state asks of a call of the API, with parameters of its own. What the call does not
+// take is left out, and so is what belongs to the panels of a screen.
+func (s state) question(api Reports, call string, own state) string {
+	takes := func(param string) bool {
+		is, _ := api.Takes(call, param)
+		return is
+	}
 	var q state
 	for _, p := range s {
-		group := keeps[p.key]
+		param, group := p.key, keeps[p.key]
 		switch {
-		case !p.ofAPI(), own.has(p.key) && !strings.HasSuffix(p.key, "!"): // what is asked for takes the place of what the screen has; of filters see leaves
+		case !p.ofAPI(), group == "own", group == "rows", own.has(p.key) && !strings.HasSuffix(p.key, "!"): // what is asked for takes the place of what the screen has; of filters see leaves
 			continue
+		case group == "compare" && s.get("range") == "all":
+			continue
+		case strings.HasPrefix(p.key, "visit."):
+			param = "visit."
 		case group == "":
-			group = "filters"
-			if strings.HasPrefix(p.key, "visit.") {
-				group = "visit"
-			}
+			param = "name" // a call takes all plain filters or none
 		}
-		if group == "compare" && s.get("range") == "all" || !has(group) {
-			continue
+		if takes(param) {
+			q = append(q, p)
 		}
-		q = append(q, p)
 	}
 	for _, p := range own {
 		if p.value != "" && s.leaves(p) { // an own parameter without a value takes one of the state away
@@ -71,7 +63,7 @@ func (s state) question(call string, own state) string {
 	for _, p := range s.bars(own) { // a value that is asked for and is not: nothing satisfies that
 		q = append(q, p, pair{p.key + "!", p.value})
 	}
-	if has("range") || has(ages) {
+	if takes("range") || call == "sites" { // what is live is asked for this instant
 		q = append(q, pair{"max_age", maxAge})
 	}
 	return q.String()

@@ -20,7 +20,7 @@ func TestOwnFiltersHoldBesideTheViewers(t *testing.T) {
 		{state{{"name", "a"}}, state{{"field", "name"}, {"name", ""}}, "field=name"}, // the values of a facet, its own filter aside
 		{state{{"limit", "7"}}, state{{"limit", "10"}}, "limit=10"},
 	} {
-		got := parseRaw(c.screen.question("breakdown", c.own)).without("max_age")
+		got := parseRaw(c.screen.question(&made{}, "breakdown", c.own)).without("max_age")
 		want := parseRaw(c.want)
 		if len(got) != len(want) {
 			t.Errorf("%q and of its own %q: %q", c.screen, c.own, got)

@@ -22,6 +22,9 @@ type Reports interface {
 	// Send is Ask for a request of a share whose answer goes to the client as it is, so that the
 	// answer has the headers of one, too. Whoever has it already gets 304.
 	Send(ctx context.Context, req *dialect.Request, v *Viewer, site *dialect.Site, call, query string) Answer
+	// Takes reports whether a call takes a parameter, such as "name", which stands for all filters, or
+	// "visit."; and whether there is such a call, without an id.
+	Takes(call, param string) (takes, known bool)
 	// Follow answers GET /api/v1/live/stream?QUERY to the request of a share, until the client goes
 	// away or the share shows something else.
 	Follow(req *dialect.Request, v *Viewer, site *dialect.Site, query string) Answer

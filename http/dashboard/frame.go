@@ -99,7 +99,7 @@ func (p *page) frame() *frameView {
 	share := p.viewer.Share
 	if share == nil {
 		f.Home, f.Logout, f.SetUp = p.d.path("sites"), p.d.path("logout"), p.screenHref("setup", nil)
-		f.Values = p.apiHref("values", p.state.question("values", nil), "")
+		f.Values = p.apiHref("values", p.question("values", nil), "")
 		for _, s := range p.viewer.Sites {
 			f.Sites = append(f.Sites, link{Text: s.Name, Href: p.d.path("site", s.Name), On: s == p.site})
 		}

@@ -11,6 +11,7 @@ import (
 
 	"cairn/engine/query"
 	"cairn/http/dialect"
+	"cairn/http/native"
 )
 
 // This file has what the tests of screens put in the place of the server: answers that are made up,
@@ -100,6 +101,9 @@ func (m *made) Send(ctx context.Context, req *dialect.Request, v *Viewer, site *
 	}
 	return a
 }
+
+// Takes answers by the table of calls of the API.
+func (m *made) Takes(call, param string) (takes, known bool) { return native.Takes(call, param) }
 
 // Follow answers with the stream of the table.
 func (m *made) Follow(_ *dialect.Request, v *Viewer, site *dialect.Site, query string) Answer {

@@ -116,7 +116,7 @@ func (d *Dashboard) show(ctx context.Context, req *dialect.Request, res *dialect
 
 // ask begins a question about the site.
 func (p *page) ask(call string, own state) *asked {
-	return p.asks.begin(p.site, call, p.state.question(call, own))
+	return p.asks.begin(p.site, call, p.question(call, own))
 }
 
 // href is the address of the screen with another state.

@@ -226,7 +226,7 @@ func (p *page) eventCourse(q *asked) (c *Chart, sum float64, f *failure) {
 // grid is the panel of visits by weekday and hour.
 func (p *page) grid(shared func() *asked) *panel {
 	csv := func(*asked) string {
-		return p.apiHref("visits", p.state.question("visits", state{{"by", "weekhour"}, {"interval", "none"}, only(metricsOf("visits"))}), "csv")
+		return p.apiHref("visits", p.question("visits", state{{"by", "weekhour"}, {"interval", "none"}, only(metricsOf("visits"))}), "csv")
 	}
 	return &panel{name: "weekhour", title: "Visits by weekday and hour", wide: true, lines: rowsShort, ask: shared, csv: csv, view: func(q *asked) (body, *failure) {
 		a, f := q.shared()

@@ -126,7 +126,7 @@ func (p *page) table(t *table, full bool) *asked {
 func (p *page) fill(n *panel, t *table, full bool) {
 	n.ask = func() *asked { return p.table(t, full) }
 	n.view = func(q *asked) (body, *failure) { return p.tableBody(n, t, q, full) }
-	n.csv = func(*asked) string { return p.apiHref(t.call, p.state.question(t.call, p.tableOwn(t, full)), "csv") }
+	n.csv = func(*asked) string { return p.apiHref(t.call, p.question(t.call, p.tableOwn(t, full)), "csv") }
 }
 
 // tableOwn are the parameters that choose and order the rows of a table. The address of a whole one

@@ -78,7 +78,7 @@ func peopleScreen(p *page) [][]*panel {
 			return together(ask(), last)
 		}
 	}
-	n.csv = func(*asked) string { return p.apiHref("users", p.state.question("users", own.without("sort")), "csv") } // all of them have another order
+	n.csv = func(*asked) string { return p.apiHref("users", p.question("users", own.without("sort")), "csv") } // all of them have another order
 	n.view = func(q *asked) (body, *failure) { return p.peopleBody(q, last, own, limit) }
 	return [][]*panel{{n}}
 }
@@ -150,7 +150,7 @@ func (p *page) peopleBody(q, last *asked, own state, limit int) (body, *failure)
 		}
 		a.namedAlso(&named, p.state.get("_find"))
 	}
-	v := &peopleView{searchView: p.search("_find"), CSV: p.apiHref("users", p.state.question("users", own.without("sort")), "csv")}
+	v := &peopleView{searchView: p.search("_find"), CSV: p.apiHref("users", p.question("users", own.without("sort")), "csv")}
 	if last != nil {
 		v.None = textNoPerson
 	}
@@ -218,7 +218,7 @@ func (p *page) visitsBody(q *asked, own state) (body, *failure) {
 		}
 		return body{Empty: e}, nil
 	}
-	v := &visitsView{Caption: "Visits", People: true, CSV: p.apiHref("sessions", p.state.question("sessions", own), "csv")}
+	v := &visitsView{Caption: "Visits", People: true, CSV: p.apiHref("sessions", p.question("sessions", own), "csv")}
 	for i := range a.Sessions {
 		v.Rows = append(v.Rows, p.visitRow(&a.Sessions[i]))
 	}

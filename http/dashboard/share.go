@@ -99,7 +99,7 @@ func (d *Dashboard) sharedData(ctx context.Context, req *dialect.Request, res *d
 		d.sharedStream(req, res, v)
 		return
 	}
-	if _, known := takes[call]; !known && !slices.Contains([]string{"events", "users", "sessions"}, segments[0]) { // these go on with an id
+	if _, known := d.reports.Takes(call, "site"); !known && !slices.Contains([]string{"events", "users", "sessions"}, segments[0]) { // these go on with an id
 		d.plain(res, 404, textNotFound)
 		return
 	}

@@ -77,18 +77,19 @@ const (
 // groups says what each of takes stands for, in the order in which parameters are listed.
 var groups = []struct {
 	takes takes
+	name  string
 	list  paramList
 }{
-	{takesRange, paramList{paramRange, paramFrom, paramTo, paramMaxAge}},
-	{takesCompare, paramList{paramCompare}},
-	{takesSteps, paramList{paramSteps}},
-	{takesSeries, paramList{paramSeries}},
-	{takesRows, paramList{paramRows, paramCursor, paramSearch, paramRowOrder, paramAtLeast}},
-	{takesCSV, paramList{paramFormat}},
-	{takesSite, paramList{paramSite}},
-	{takesFilters, append(slices.Clip(plainFilters), paramVisit, paramSaved)},
-	{takesPlain, append(slices.Clip(plainFilters), paramSaved)},
-	{takesOthers, slices.DeleteFunc(append(slices.Clip(plainFilters), paramVisit, paramSaved), func(p *param) bool { return p == paramUser })},
+	{takesRange, "range", paramList{paramRange, paramFrom, paramTo, paramMaxAge}},
+	{takesCompare, "compare", paramList{paramCompare}},
+	{takesSteps, "series", paramList{paramSteps}},
+	{takesSeries, "series", paramList{paramSeries}},
+	{takesRows, "rows", paramList{paramRows, paramCursor, paramSearch, paramRowOrder, paramAtLeast}},
+	{takesCSV, "csv", paramList{paramFormat}},
+	{takesSite, "site", paramList{paramSite}},
+	{takesFilters, "filters", append(slices.Clip(plainFilters), paramVisit, paramSaved)},
+	{takesPlain, "filters", append(slices.Clip(plainFilters), paramSaved)},
+	{takesOthers, "filters", slices.DeleteFunc(append(slices.Clip(plainFilters), paramVisit, paramSaved), func(p *param) bool { return p == paramUser })},
 }
 
 // sendRoute is the route that writes.

@@ -1,24 +1,32 @@
 // Package native is cairn's own JSON interface below /api/v1/: a dialect that takes
 // events, answers every question that the engine answers, and makes snapshots.
-// Its contract, /openapi.json, is joined from the files in openapi/.
+// Its contract, /openapi.json, is made of the table of calls and of the files in openapi/.
 //
 // It asks what it needs through its own interface Engine, with the types of engine/query. It
 // does not import the engine.
 //
 // # How to add a report
 //
-// A report is a line of the table in calls.go and a file of its own, such as visits.go:
+// A report is a row of the table of calls and a file of its own, such as visits.go:
 //
-//	&route{method: "GET", path: "/api/v1/visits", right: dialect.Read, read: (*API).visits,
-//		takes: takesSite | takesFilters | takesRange | takesCompare | takesSteps | takesTable,
-//		own: []string{"by", "goal", "metrics"}},
+//	{id: "visits", tag: "totals", method: "GET", path: "/api/v1/visits", right: dialect.Read, read: (*API).visits, share: shareNumbers,
+//		about:  "Visits in total, step by step and by dimensions",
+//		detail: "A visit is a session with at least one action. …",
+//		takes:  takesRange | takesCompare | takesSeries | takesTable | takesSite | takesFilters,
+//		own: []*param{
+//			{name: "by", kind: listKind, about: "A dimension: …", countMax: query.VisitsByMax, what: "dimensions", field: true},
+//			sortBy(…), metricsOf(…),
+//		},
+//		result: "Visits", answers: "The numbers."},
 //
-// takes names the groups of parameters that many calls share, own its own ones; what each of
-// those is stands in parameterKinds. The call reads them like this:
+// takes names the groups of parameters that many calls share, own its own ones (param.go). All that can be
+// said of a parameter without the others, the site and the clock is said there, once: the router, the checks
+// and their sentences, /openapi.json, "cairn report -h", the tools of assistants and the tables of
+// docs/reports.md have it from there. The call finds its parameters checked:
 //
 //	func (n *API) visits(ctx context.Context, c *reading) error {
-//		a, err := n.ask(ctx, c, asks{Sorts: …, Metrics: …, Series: true})
-//		…                                   // c.query.single["goal"], c.query.lists["by"]
+//		a, err := n.ask(ctx, c)
+//		…                                   // c.query.choice("entity"), c.query.number("depth"), c.query.lists["by"]
 //		answer, as, err := n.engine.VisitReport(ctx, query.VisitReport{Report: a.Report, …})
 //		if err != nil {
 //			return engineError(err)
@@ -43,12 +51,14 @@
 // the answer (query.AsOf.Time), so a kept answer has the same bytes each time. row appends the
 // JSON object of a row, for JSON and for CSV alike. numbers.go rounds rates and means.
 //
-// In openapi/ an operation lists groups of parameters by name: "@site", "@filters", "@range",
-// "@compare", "@steps", "@rows", "@csv". A file there that is new is listed in openapi.go. A call
-// with "@range" lists the response 304, one with "@csv" the content text/csv.
+// openapi/ has the schemas of answers and of bodies, and of an operation what the table does not say. A file
+// there that is new is listed in openapi.go.
 //
 //	api.go        the API and what it asks of the engine
-//	calls.go      the table of calls and of their parameters
+//	calls.go      the table of calls: what a row has. The rows are in
+//	tablereports.go, tablelists.go, tablethings.go, tableadmin.go
+//	param.go      what a parameter may be, and its check; params.go and filterparams.go have those
+//	              of several calls
 //	native.go     the way of one read through the table, errors
 //	query.go      the query string, cursors; filter.go the filters in it
 //	time.go       from, to and range of the calls that are no reports
@@ -85,8 +95,8 @@
 // H8. The events of Decode alias the body and the memory in Batch.Scratch until Reply has
 // returned. The texts of Read are copies (dialect.Request), so a query may hold them.
 //
-// N1. The contract and the table of calls in calls.go say the same: paths, methods,
-// rights and parameters (openapi_test.go).
+// N1. There is one table of calls. What it says of a parameter is what a request gets, and what an answer's
+// schema says is what is answered (table_test.go, openapi_test.go).
 //
 // N2. Nothing unknown is ignored: a parameter that its route does not have is 400.
 //

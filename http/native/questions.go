@@ -43,7 +43,7 @@ type Param struct {
 	Default  string          // what an absent one means; "" = see About
 	Field    bool            // its value names a field of events, or several, separated by commas
 	Inside   bool            // its value is a query string of plain filters
-	Own      bool            // the call has it for itself; false = many calls have it in the same sense
+	Group    string          // of those that many calls have alike: range, compare, series, rows, csv, site, filters; "" = the call's own
 }
 
 // Questions returns all questions, in the order in which they are listed. The caller must not change them.
@@ -78,17 +78,41 @@ var questions = sync.OnceValue(func() (list []Question) {
 		}
 		q := Question{Name: strings.TrimPrefix(r.path, "/api/v1/"), Path: r.path, About: r.about, Detail: r.detail, Result: r.result, Answers: r.answers,
 			Admin: r.right&dialect.Admin != 0, People: r.names, CSV: r.takes&takesCSV != 0, Range: r.takes&takesRange != 0}
-		for _, p := range r.params {
+		for i, p := range r.params {
+			group := ""
+			if i >= len(r.own) {
+				group = groupOf(r.takes, p)
+			}
 			for _, name := range p.stands() {
-				q.Params = append(q.Params, Param{Name: name, Filter: p.kind == filterKind, Repeats: p.kind != singleKind, Required: p.required, About: p.about,
+				q.Params = append(q.Params, Param{Name: name, Group: group, Filter: p.kind == filterKind, Repeats: p.kind != singleKind, Required: p.required, About: p.about,
 					Schema: json.RawMessage(p.valueSchema(false)), Values: p.values, Some: p.some, Examples: p.examples, Default: p.absent,
-					Field: p.field, Inside: p.filter, Own: slices.Contains(r.own, p)})
+					Field: p.field, Inside: p.filter})
 			}
 		}
 		list = append(list, q)
 	}
 	return list
 })
+
+// groupOf is the name of the group of a call that a parameter is in.
+func groupOf(takes takes, p *param) string {
+	for _, g := range groups {
+		if takes&g.takes != 0 && slices.Contains(g.list, p) {
+			return g.name
+		}
+	}
+	return ""
+}
+
+// Takes reports whether the call of a name, below /api/v1/, takes a parameter, such as "limit" or "visit.";
+// and whether there is a read of that name that answers at once and needs no id.
+func Takes(call, param string) (takes, known bool) {
+	r, _ := routeFor("GET", "/api/v1/"+call)
+	if r == nil || !r.isQuestion() && r.path != savedPath {
+		return false, false
+	}
+	return r.params.has(param) || r.params.find(param) != nil, true
+}
 
 const schemaPrefix = "#/components/schemas/"
 
