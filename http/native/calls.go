@@ -61,7 +61,8 @@ const (
 type takes uint16
 
 const (
-	takesRange   takes = 1 << iota // range, from, to, max_age; the answer has an ETag
+	takesRange   takes = 1 << iota // range, from, to, max_age; the answer has an ETag. Without a range it is about 30 days
+	takesAll                       // the same, but without a range it is about everything
 	takesCompare                   // compare
 	takesSteps                     // interval, without which there is no series
 	takesSeries                    // interval, with a series unless it is none
@@ -81,6 +82,7 @@ var groups = []struct {
 	list  paramList
 }{
 	{takesRange, "range", paramList{paramRange, paramFrom, paramTo, paramMaxAge}},
+	{takesAll, "range", paramList{paramRangeOfAll, paramFrom, paramTo, paramMaxAge}},
 	{takesCompare, "compare", paramList{paramCompare}},
 	{takesSteps, "series", paramList{paramSteps}},
 	{takesSeries, "series", paramList{paramSeries}},
@@ -131,6 +133,9 @@ func declare(calls ...*route) []*route {
 	return calls
 }
 
+// ranged says that the answer is about a range of time, and has an ETag.
+func (r *route) ranged() bool { return r.takes&(takesRange|takesAll) != 0 }
+
 // isQuestion says that a call answers with one JSON object about a site or all of them, and needs no id:
 // what a person, a script or an assistant may ask. What is saved is asked by the dashboard alone.
 func (r *route) isQuestion() bool {
@@ -167,7 +172,7 @@ func routesOf(table []*route) []dialect.Route {
 		route := dialect.Route{
 			Methods: []string{r.method}, Path: r.path,
 			Auth: dialect.AuthBearer, Right: r.right,
-			Reads: r.read != nil, Brief: r.read != nil && !r.streams && !r.exports && !r.many, Streams: r.streams || r.exports, Lasts: r.streams, Kept: r.takes&takesRange != 0, Acts: r.act != nil, Body: r.body,
+			Reads: r.read != nil, Brief: r.read != nil && !r.streams && !r.exports && !r.many, Streams: r.streams || r.exports, Lasts: r.streams, Kept: r.ranged(), Acts: r.act != nil, Body: r.body,
 			Browser: r.read != nil && !strings.HasPrefix(r.path, adminPath) || strings.HasPrefix(r.path, savedPath),
 		}
 		if r == sendRoute {

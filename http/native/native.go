@@ -105,7 +105,7 @@ func (n *API) Read(ctx context.Context, req *dialect.Request, _ dialect.Reader, 
 		res.Header = res.Header[:0]
 		return err
 	}
-	if route.takes&takesRange != 0 { // the server says of all others that nobody keeps them
+	if route.ranged() { // the server says of all others that nobody keeps them
 		// A browser may get the same address answered with another key, or after another login.
 		res.Header = append(res.Header, [2]string{"Cache-Control", "private, no-cache"}, [2]string{"Vary", "Authorization, Cookie"})
 	}

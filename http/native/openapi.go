@@ -182,7 +182,7 @@ var standard = []struct{ status, name string }{
 // responses are the members of the responses of a call. Those that are special take the place of others.
 func (r *route) responses(special map[string]json.RawMessage) (responses []string) {
 	has := map[string]bool{
-		"304": r.takes&takesRange != 0,
+		"304": r.ranged(),
 		"404": r.path != snapshotPath, // which is never missing
 		"409": r.conflicts,
 		"413": r.body > 0 || r == sendRoute,

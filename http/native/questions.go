@@ -77,7 +77,7 @@ var questions = sync.OnceValue(func() (list []Question) {
 			continue
 		}
 		q := Question{Name: strings.TrimPrefix(r.path, "/api/v1/"), Path: r.path, About: r.about, Detail: r.detail, Result: r.result, Answers: r.answers,
-			Admin: r.right&dialect.Admin != 0, People: r.names, CSV: r.takes&takesCSV != 0, Range: r.takes&takesRange != 0}
+			Admin: r.right&dialect.Admin != 0, People: r.names, CSV: r.takes&takesCSV != 0, Range: r.ranged()}
 		for i, p := range r.params {
 			group := ""
 			if i >= len(r.own) {

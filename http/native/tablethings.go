@@ -17,7 +17,7 @@ var thingCalls = []*route{
 		detail: "Oldest first in the order of receipt, as they are when the export begins, compressed with zstd or gzip where `Accept-Encoding` has one. There is no limit of time or size; a client that takes less than 64 KiB in 15 seconds is cut off. The last event of a file that broke off may be cut; `after` with the `id` of the last whole one goes on. Two exports run at once, more get 503. Links that were made for others (shares) do not export.",
 		takes:  takesSite | takesFilters,
 		own: []*param{
-			paramRange,
+			paramRangeOfAll,
 			paramFrom,
 			paramTo,
 			{name: "format", kind: singleKind, about: "`ndjson`: an event a line, as in listings, with `session_of`, the id of the first event of its session (null = none), on the first event of a Matomo visit `heartbeat`, the time of its last heartbeat, and `uncounted`, the paths that do not count. `csv`: RFC 4180; a text that begins with any number of apostrophes and then `= + - @`, a tab or a carriage return has one more apostrophe before it. `parquet`: typed columns, and `properties`, `context` and `extra` as JSON.", values: []string{"ndjson", "csv", "parquet"}, absent: "ndjson"},
@@ -97,6 +97,6 @@ var thingCalls = []*route{
 		about:  "Delete the events that filters select",
 		detail: "The filters are those of the listing, and at least one, or a time, has to be given. 404 when no event satisfies them.",
 		takes:  takesSite | takesFilters,
-		own:    []*param{paramRange, paramFrom, paramTo, paramDryRun, paramNow, paramReason},
+		own:    []*param{paramRangeOfAll, paramFrom, paramTo, paramDryRun, paramNow, paramReason},
 		result: "DeletionReceipt", answers: "The receipt."},
 }
