@@ -15,6 +15,11 @@ type VisitsQuery struct {
 // VisitsByMax is the most dimensions of one report of visits.
 const VisitsByMax = 8
 
+// VisitDimensions are the dimensions of visits, besides prop.PATH.
+var VisitDimensions = []string{"entry", "exit", "host", "channel", "source", "medium", "campaign", "term", "content", "referrer", "referrer_host",
+	"country", "region", "city", "language", "device", "browser", "browser_version", "os", "os_version", "brand", "model", "screen", "timezone",
+	"dialect", "new", "weekday", "hour", "weekhour", "length", "depth", "group"}
+
 // VisitNumbers are the numbers of some visits. Views and Events of a total or a step are those
 // of all rows that the question selects, also of rows without a visit; Views of a row of a table
 // are those of its visits, and Events is 0.

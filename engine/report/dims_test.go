@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"cairn/engine/event"
 	"cairn/engine/query"
 	"cairn/engine/referrer"
 )
@@ -33,6 +34,21 @@ func TestClosedValues(t *testing.T) {
 			if !slices.Contains(query.ClosedValues(field), text) {
 				t.Fatalf("%s of %d is %s", field, at, text)
 			}
+		}
+	}
+}
+
+// What is said of the dimensions is what a report takes: each of them, and no other but properties.
+func TestDimensionsAreThoseThatAreNamed(t *testing.T) {
+	for _, name := range query.VisitDimensions {
+		if _, ok := dimOf(name); !ok {
+			t.Errorf("%s is no dimension", name)
+		}
+	}
+	for _, name := range append(slices.Clone(event.ContextKeys), "name", "user", "anonymous", "session", "type", "value", "message_id", "page",
+		"host", "channel", "source", "medium", "campaign", "term", "content", "group", "dialect", "entry", "exit", "new", "weekday", "hour", "weekhour", "length", "depth") {
+		if _, ok := dimOf(name); ok != slices.Contains(query.VisitDimensions, name) {
+			t.Errorf("%s is a dimension: %v", name, ok)
 		}
 	}
 }

@@ -11,8 +11,8 @@ var (
 	paramAnonymous  = &param{name: "anonymous", kind: filterKind, component: "anonymous", about: "The literal anonymous id."}
 	paramSession    = &param{name: "session", kind: filterKind, component: "session", about: "The key of a session, or a name. A name finds the events of all sessions that have it."}
 	paramGroup      = &param{name: "group", kind: filterKind, component: "group", about: "A group that the event names."}
-	paramType       = &param{name: "type", kind: filterKind, component: "type", about: "What kind of event it is.", ref: "Type", values: textsOf(event.Types)}
-	paramDialect    = &param{name: "dialect", kind: filterKind, component: "dialect", about: "The protocol by which the event came.", ref: "Dialect", values: textsOf(event.Dialects)}
+	paramType       = &param{name: "type", kind: filterKind, component: "type", about: "What kind of event it is.", ref: "Type"}
+	paramDialect    = &param{name: "dialect", kind: filterKind, component: "dialect", about: "The protocol by which the event came.", ref: "Dialect"}
 	paramValue      = &param{name: "value", kind: filterKind, component: "value", about: "The event's value.", empty: true}
 	paramMessageID  = &param{name: "message_id", kind: filterKind, component: "message_id", about: "The id that the sender gave the event."}
 	paramDimensions = &param{name: "dimensions", names: []string{"page", "host", "channel", "source", "medium", "campaign", "term", "content"}, kind: filterKind, component: "dimensions", about: "What the event itself says of where it happened and where its visitor came from. `page` is the path, else the name of a page view; `host` that of the url, without `www.` and port. `source` is `utm_source` or the host of the referrer, by its name if it is a known site. `medium`, `campaign`, `term` and `content` are those of `utm_*`. These five are compared without case. `channel` is one of `paid`, `email`, `search`, `social`, `ai`, `tech`, `campaign`, `website` and `direct`."}

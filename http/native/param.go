@@ -167,7 +167,7 @@ func (p *param) counts() string {
 	case p.countMin > 0:
 		return "must be given " + least + " to " + most + " times"
 	case p.countMax == 1:
-		return "must be given once"
+		return "may be given once"
 	}
 	return "at most " + most
 }

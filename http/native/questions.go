@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -36,7 +37,7 @@ type Param struct {
 	Repeats  bool            // may be given more than once
 	Required bool            // must be given
 	About    string          // sentences
-	Schema   json.RawMessage // the JSON Schema of one value; it refers to nothing
+	Schema   json.RawMessage // the JSON Schema of one value, of a filter without an operator; it refers to nothing
 	Values   []string        // all values that are allowed; nil = others say what is
 	Some     bool            // several of Values, separated by commas
 	Examples []string        // of what is allowed besides what the rest says
@@ -84,8 +85,12 @@ var questions = sync.OnceValue(func() (list []Question) {
 				group = groupOf(r.takes, p)
 			}
 			for _, name := range p.stands() {
+				one := *p
+				if p.kind == filterKind {
+					one.values = query.ClosedValues(name)
+				}
 				q.Params = append(q.Params, Param{Name: name, Group: group, Filter: p.kind == filterKind, Repeats: p.kind != singleKind, Required: p.required, About: p.about,
-					Schema: json.RawMessage(p.valueSchema(false)), Values: p.values, Some: p.some, Examples: p.examples, Default: p.absent,
+					Schema: json.RawMessage(one.valueSchema(false)), Values: one.values, Some: p.some, Examples: p.examples, Default: p.absent,
 					Field: p.field, Inside: p.filter})
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"cairn/engine/query"
 	"cairn/http/dialect"
 )
 
@@ -181,6 +182,11 @@ func takers(p *param) (names []string) {
 func (p *param) mayBe() string {
 	code := func(texts []string) string { return "`" + strings.Join(texts, "` `") + "`" }
 	text := "a text"
+	if p.kind == filterKind {
+		if values := query.ClosedValues(p.name); values != nil {
+			text = code(values)
+		}
+	}
 	switch {
 	case p.some:
 		text = "some of " + code(p.values) + ", separated by commas"
@@ -192,10 +198,10 @@ func (p *param) mayBe() string {
 		text = strconv.FormatInt(p.least, 10) + " to " + strconv.FormatInt(p.most, 10)
 	case p.filter:
 		text = "a filter"
-	case p.field && p.bytesMax == 0:
-		text = "a field"
 	case p.examples != nil:
 		text = code(p.examples)
+	case p.field && p.bytesMax == 0:
+		text = "a field"
 	case p.format == "date":
 		text = "a date"
 	case p.ref == "Moment":

@@ -13,7 +13,7 @@ var reportCalls = []*route{
 		detail: "A visit is a session with at least one action. It belongs to the range and the step in which it begins, so steps add up to the total. Plain filters choose the visits with an event that satisfies all of them; filters after `visit.` speak of the whole visit.",
 		takes:  takesSite | takesFilters | takesRange | takesCompare | takesSeries | takesTable,
 		own: []*param{
-			{name: "by", kind: listKind, about: "A dimension: entry, exit, host, source, medium, campaign, term, content, referrer, referrer_host, channel, country, region, city, language, device, browser, browser_version, os, os_version, brand, model, screen, timezone, dialect, new, weekday, hour, weekhour, length, depth, group or prop.PATH. Given up to 8 times: each makes a table.", countMax: query.VisitsByMax, what: "dimensions", field: true},
+			{name: "by", kind: listKind, about: "A dimension of visits, or `prop.PATH`. Each makes a table.", examples: query.VisitDimensions, countMax: query.VisitsByMax, what: "dimensions", field: true},
 			{name: "goal", kind: singleKind, filter: true, about: "What converts a visit: a percent-encoded query string of plain filters, such as `type%3Dorder`."},
 			metricsOf("Some numbers of the total, separated by commas; those of a goal only with `goal`. All of them when absent. Leaving out `visitors` and `duration_median` saves a third of the work.", true, visitNumbers...),
 			sortBy(true, without(visitNumbers, "events")...),
