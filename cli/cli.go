@@ -185,6 +185,14 @@ func (f *flags) parse(args []string, least, most int, stdout, stderr io.Writer) 
 	return 0, false
 }
 
+// usageOf is how the value of a flag is called, and what the flag is for.
+func usageOf(fl *flag.Flag) (value, about string) {
+	if v, ok := fl.Value.(interface{ valueName() string }); ok {
+		return v.valueName(), fl.Usage
+	}
+	return flag.UnquoteUsage(fl)
+}
+
 // undefined begins the error of package flag for a flag that there is none of.
 const undefined = "flag provided but not defined: -"
 
@@ -200,7 +208,7 @@ func (f *flags) help(w io.Writer) {
 			fmt.Fprint(w, "\nFlags:\n")
 			first = false
 		}
-		value, about := flag.UnquoteUsage(fl)
+		value, about := usageOf(fl)
 		fmt.Fprintf(w, "  %-20s %s", "-"+fl.Name+" "+value, about)
 		if fl.DefValue != "" && fl.DefValue != "0" && fl.DefValue != "false" {
 			fmt.Fprintf(w, " (default %s)", fl.DefValue)

@@ -74,7 +74,7 @@ func describeOne(c command, words []string) described {
 	if f := out.flags; f != nil {
 		d.name, d.args, d.about = f.Name(), f.args, f.about
 		f.VisitAll(func(fl *flag.Flag) {
-			value, about := flag.UnquoteUsage(fl)
+			value, about := usageOf(fl)
 			info := flagInfo{name: fl.Name, value: value, about: about, file: fileWords.MatchString(value)}
 			if b, ok := fl.Value.(interface{ IsBoolFlag() bool }); ok && b.IsBoolFlag() {
 				info.value, info.file = "", false

@@ -42,6 +42,7 @@ Flags may stand before and behind the other arguments.
 ends them.
 .SH COMMANDS
 `)
+	shared := make(map[string]bool)
 	for _, d := range list {
 		fmt.Fprintf(w, ".SS \"cairn %s\"\n", roff(strings.TrimSpace(d.name+" "+d.args)))
 		about := d.about
@@ -54,7 +55,15 @@ ends them.
 			}
 			manParagraph(w, p)
 		}
+		var same []string
 		for _, f := range d.flags {
+			if strings.HasPrefix(d.name, "report ") { // what a report shares with one before is said once
+				if said := shared[f.name+" "+f.value+" "+f.about]; said {
+					same = append(same, "-"+f.name)
+					continue
+				}
+				shared[f.name+" "+f.value+" "+f.about] = true
+			}
 			fmt.Fprintf(w, ".TP\n\\fB\\-%s\\fR", roff(f.name))
 			if f.value != "" {
 				fmt.Fprintf(w, " \\fI%s\\fR", roff(f.value))
@@ -64,6 +73,9 @@ ends them.
 				fmt.Fprintf(w, " (default %s)", roff(f.def))
 			}
 			fmt.Fprintln(w)
+		}
+		if len(same) > 0 {
+			fmt.Fprintf(w, ".PP\nAs in reports above: %s.\n", roff(strings.Join(same, ", ")))
 		}
 	}
 	fmt.Fprint(w, `.SH EXIT STATUS
@@ -85,6 +97,15 @@ the store can no longer accept writes
 .SH ENVIRONMENT
 Each key of the configuration can be set by a variable: CAIRN_ and the key in capitals, such as
 CAIRN_LISTEN. A flag wins over a variable, and a variable wins over the file.
+.TP
+CAIRN_URL, CAIRN_KEY
+the server that
+.B cairn report
+asks, and the key
+.TP
+NO_COLOR
+.B cairn report
+prints no colours
 .TP
 CAIRN_CONFIG
 the configuration file, where

@@ -58,6 +58,7 @@ type reporting struct {
 	mailFrom string
 
 	server *server
+	dir    string         // the data directory whose server is asked; "" = it is that of a url
 	zone   *time.Location // of the site; nil = it was not asked
 	out    io.Writer
 	err    io.Writer
@@ -111,7 +112,7 @@ func reportName(args []string, stdout, stderr io.Writer) (name string, rest []st
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		return args[0], args[1:], 0, false
 	}
-	f := newFlags("report", "[NAME] [flags] [FILTER...]", reportAbout+"\n\nReports:\n\n"+reportList())
+	f := newFlags("report", "[NAME] [flags] [FILTER...]", reportAbout+"\n\nReports:\n\n"+strings.TrimSuffix(reportList(), "\n"))
 	f.words = reportNames()
 	var e reporting
 	e.where(f)
@@ -195,13 +196,18 @@ func (e *reporting) forms(f *flags, takesCSV bool) {
 		f.StringVar(&e.mailTo, "mail-to", "", "with -format mail: send it to `ADDRESS`, or to several with commas between them")
 		f.StringVar(&e.mailFrom, "mail-from", "", "with -format mail: it is from `ADDRESS`")
 	}
-	f.Func("format", "`"+strings.Join(forms, "|")+"` (default text)", func(form string) error {
+	f.Func("format", "print the answer as `"+strings.Join(forms, "|")+"` (default text)", func(form string) error {
 		if !slices.Contains(forms, form) {
 			return fmt.Errorf("there are %s", strings.Join(forms, ", "))
 		}
 		return e.setFormat(form)
 	})
-	f.DurationVar(&e.watch, "watch", 0, "ask again every `TIME`, such as 5s, until Ctrl-C; a server has to run")
+	f.Func("watch", "ask again every `TIME`, such as 5s, until Ctrl-C; a server has to run", func(text string) (err error) {
+		if e.watch, err = time.ParseDuration(text); err != nil || e.watch < time.Second || e.watch > 24*time.Hour {
+			return errors.New("must be a time from 1s to 24h")
+		}
+		return nil
+	})
 }
 
 func (e *reporting) setFormat(form string) error {
@@ -242,31 +248,41 @@ func (p *paramFlag) String() string {
 // words are the values that it may have, for the completion of shells.
 func (p *paramFlag) words() []string { return p.param.Values }
 
+// valueName is how its value is called in help.
+func (p *paramFlag) valueName() string {
+	if n := len(p.param.Values); n > 0 && n < 9 {
+		return strings.Join(p.param.Values, "|")
+	}
+	return "VALUE"
+}
+
 // paramUsage is the sentence of a parameter as a flag has it.
 func paramUsage(p native.Param) string {
-	value := "VALUE"
-	if len(p.Values) > 0 && len(p.Values) < 9 {
-		value = strings.Join(p.Values, "|")
-	}
-	text := "`" + value + "`"
-	if p.About != "" {
-		text += " " + plainText(p.About)
-	}
+	text := plainText(p.About)
 	if p.Repeats {
-		text += " May be given more than once."
+		text = strings.TrimSpace(text + " May be given more than once.")
 	}
 	return text
 }
 
-// plainText is a text of the contract without the marks of code.
-func plainText(text string) string { return strings.ReplaceAll(text, "`", "") }
+// plainText is a text of the contract as a command line has it: without the marks of code, and without
+// the percent signs that an address needs.
+func plainText(text string) string {
+	parts := strings.Split(text, "`")
+	for i := range parts {
+		if plain, err := url.QueryUnescape(parts[i]); err == nil && i%2 == 1 && strings.Contains(parts[i], "%") {
+			parts[i] = plain
+		}
+	}
+	return strings.ReplaceAll(strings.Join(parts, ""), "percent-encoded ", "")
+}
 
 // filterNames are the fields that filters may name.
 func filterNames(params []native.Param) (names []string) {
 	for _, p := range params {
 		if name := p.Name; p.Filter {
 			if strings.HasSuffix(name, ".") {
-				name += "…"
+				name += "PATH"
 			}
 			names = append(names, name)
 		}
@@ -305,7 +321,10 @@ func unknownParam(params []native.Param, name string) error {
 			names = append(names, p.Name)
 		}
 	}
-	return fmt.Errorf("-%s: no such parameter here%s; there are %s", name, config.DidYouMean(name, names), strings.Join(names, ", "))
+	if hint := config.DidYouMean(name, names); hint != "" {
+		return fmt.Errorf("-%s: no such parameter here%s", name, hint)
+	}
+	return fmt.Errorf("-%s: no such parameter here; there are %s", name, strings.Join(names, ", "))
 }
 
 // read takes over what the command line says, and refuses what does not go together.
@@ -335,8 +354,6 @@ func (e *reporting) read(f *flags) error {
 		e.key = text
 	}
 	switch {
-	case e.watch < 0 || e.watch > 0 && e.watch < time.Second:
-		return errors.New("-watch: must be at least 1s")
 	case e.watch > 0 && e.format != "text":
 		return fmt.Errorf("-watch prints text, not %s", e.format)
 	case e.question == nil && e.format == "ndjson":

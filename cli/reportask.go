@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -66,6 +67,9 @@ func (e *reporting) reach() (end func(), err error) {
 		cfg, _, err := config.Load(e.Flags, os.Environ())
 		if err != nil {
 			return end, err
+		}
+		if e.url == "" {
+			e.dir = cfg.DataDir
 		}
 		if e.watch > 0 { // a store that stays open would keep the server from starting
 			if err = config.ShowKeys(&cfg); err == nil {
@@ -236,6 +240,10 @@ func (e *reporting) unreached(err error) error {
 	try := "Is it running? \"cairn serve\" starts it, and -url URL asks another one"
 	if e.url != "" {
 		try = "Is that its address, and does it run? -url names another one"
+	} else if lock, busy := lockDir(e.dir, false); busy == nil {
+		lock.Close()
+	} else if !errors.Is(busy, fs.ErrNotExist) {
+		try = fmt.Sprintf("The store cannot be opened either: %v", busy)
 	}
 	return fmt.Errorf("cannot reach the server at %s: %w. %s", e.server.where(), err, try)
 }

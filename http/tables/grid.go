@@ -61,7 +61,7 @@ func (l line) write(b *strings.Builder, color bool) {
 		if i == last-1 {
 			s.text = strings.TrimRight(s.text, " ")
 		}
-		if !color || s.ink == inkPlain || s.text == "" {
+		if !color || s.ink == inkPlain || strings.Trim(s.text, " ") == "" {
 			b.WriteString(s.text)
 			continue
 		}
@@ -80,24 +80,26 @@ type column struct {
 	named bool // a note says when it is left out
 	draw  func(row, wide int) string
 	wide  int // of what is drawn: at least
+	most  int // and at most
 	heads []string
 	width int
 }
 
 const (
-	gap      = 2  // between columns
-	fair     = 24 // texts are cut to this before columns are left out
-	drawMost = 24 // columns of a bar
+	gap       = 2  // between columns
+	fair      = 24 // texts are cut to this before columns are left out
+	barMost   = 24 // columns of a bar
+	sparkMost = 60 // and of a small line
 )
 
 // natural is how wide a column wants to be.
-func (c *column) natural(limited bool) int {
+func (c *column) natural(fit bool) int {
 	n := c.wide
 	for _, cell := range c.cells {
 		n = max(n, width(cell.text))
 	}
 	c.heads = []string{c.head}
-	if limited && width(c.head) > n { // in two lines it takes less
+	if fit && width(c.head) > n { // in two lines it takes less
 		best := width(c.head)
 		for i, r := range c.head {
 			if r != ' ' {
@@ -114,11 +116,20 @@ func (c *column) natural(limited bool) int {
 	return n
 }
 
+// heading is how titles stand above columns.
+type heading uint8
+
+const (
+	headNone heading = iota
+	headLine         // in one line
+	headFit          // in two lines where that saves room
+)
+
 // layout makes the lines of columns within so many columns of the terminal, 0 = as wide as they are.
 // left are the titles of those left out.
-func layout(cols []column, rows, limit int, headed bool) (lines []line, left []string) {
+func layout(cols []column, rows, limit int, head heading) (lines []line, left []string) {
 	for limit > 0 {
-		over := measure(cols, limit)
+		over := measure(cols, limit, head == headFit)
 		if over -= shrink(cols, over, fair); over <= 0 {
 			break
 		}
@@ -138,15 +149,17 @@ func layout(cols []column, rows, limit int, headed bool) (lines []line, left []s
 		cols = append(cols[:worst:worst], cols[worst+1:]...)
 	}
 	if limit == 0 {
-		measure(cols, 0)
+		measure(cols, 0, false)
 	}
 	room := limit - total(cols)
 	for i := range cols {
 		if c := &cols[i]; c.draw != nil && room > 0 {
-			c.width += min(room, drawMost-c.wide)
+			more := min(room, max(0, c.most-c.width))
+			c.width += more
+			room -= more
 		}
 	}
-	if headed {
+	if head != headNone {
 		lines = heads(cols, limit)
 	}
 	for row := range rows {
@@ -175,9 +188,9 @@ func layout(cols []column, rows, limit int, headed bool) (lines []line, left []s
 }
 
 // measure gives columns their width and returns by how much they are too wide.
-func measure(cols []column, limit int) int {
+func measure(cols []column, limit int, fit bool) int {
 	for i := range cols {
-		cols[i].width = cols[i].natural(limit > 0)
+		cols[i].width = cols[i].natural(fit)
 	}
 	return total(cols) - limit
 }

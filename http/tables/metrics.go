@@ -1,5 +1,7 @@
 package tables
 
+import "slices"
+
 // This file is the table of the numbers of answers: their names in the API and to people, and how
 // they are written. The dashboard calls them the same.
 
@@ -70,6 +72,11 @@ var metrics = []metric{
 	{"median", "Median time", KindSeconds, false},
 	{"actions", "Actions", KindCount, false},
 	{"values_about", "Values, about", KindCount, false},
+}
+
+// known reports whether the table has a number.
+func known(key string) bool {
+	return slices.ContainsFunc(metrics, func(m metric) bool { return m.key == key })
 }
 
 // metricOf is the number of a name in the API.

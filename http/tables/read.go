@@ -228,12 +228,13 @@ func (m *maker) numbers(of, was object, keys ...string) {
 }
 
 // metricsIn are the numbers that some rows have: those of first, then the others in the order of
-// the table, then those that it does not know. A number that is null in every row is one, too.
+// the table, then those that it does not know. A known number that is null in every row is one, too.
 func metricsIn(rows []any, first, skip []string) (list []metric) {
 	have := make(map[string]bool)
 	for _, row := range rows {
 		for key, v := range asObject(row) {
-			if _, is := v.(json.Number); (is || v == nil) && !slices.Contains(skip, key) {
+			_, is := v.(json.Number)
+			if is = is || v == nil && known(key); is && !slices.Contains(skip, key) {
 				have[key] = true
 			}
 		}

@@ -12,8 +12,9 @@ func (m *maker) visits() {
 	m.numbers(m.body.object("total"), compare.object("total"))
 	m.course(m.body.list("series"), compare.list("series"))
 	by := m.body.object("by")
+	order := []string{"visitors", "visits", "conversions", "conversion_rate", "goal_value", "views", "bounce_rate", "duration"}
 	for _, field := range m.inOrder(by, "by") {
-		t := m.table(Safe(field), tableTitle(field), by.object(field).list("rows"), []lead{value(field)})
+		t := m.table(Safe(field), tableTitle(field), by.object(field).list("rows"), []lead{value(field)}, order...)
 		t.pages(by.object(field))
 	}
 }
@@ -127,6 +128,7 @@ func (m *maker) fields() {
 	}}}
 	rows := m.body.list("fields")
 	t := m.table("fields", "Fields", rows, leads)
+	t.noBars()
 	t.Columns = append(t.Columns, Column{"examples", "Examples", KindText})
 	for i := range t.Rows {
 		t.Rows[i].Cells = append(t.Rows[i].Cells, textCell(texts(asObject(rows[i]).list("examples"))))

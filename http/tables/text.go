@@ -50,6 +50,7 @@ type page struct {
 	report *Report
 	tables []Table
 	lines  []line
+	notes  []string // more sentences for the tail
 	left   []string // columns that are left out for want of room
 }
 
@@ -73,6 +74,10 @@ func (p *page) all(rows int) {
 	overview := r.Name == overviewName && p.Draw && p.Width > 0
 	if steps := stepsOf(r); steps != nil && (!p.Draw || r.Stepwise) {
 		p.tables = slices.Insert(slices.Clone(p.tables), 0, *steps)
+		partial := func(s Step) bool { return s.Partial }
+		if slices.ContainsFunc(r.Series[0].Steps, partial) {
+			p.notes = append(p.notes, partialNote)
+		}
 	}
 	p.head()
 	if overview && p.Width >= tilesLeast {
@@ -117,7 +122,7 @@ func (p *page) head() {
 // tail are the sentences below.
 func (p *page) tail() {
 	r := p.report
-	notes := slices.Clone(r.Tail)
+	notes := slices.Concat(p.notes, r.Tail)
 	if len(r.Numbers)+len(r.Series)+len(r.Tables) == 0 && len(notes) == 0 {
 		notes = append(notes, "The answer is empty.")
 	}
@@ -180,7 +185,10 @@ func (p *page) numbers() {
 		}
 		was.cells, series = append(was.cells, span{before, inkFaint}), append(series, s)
 	}
-	drawn := make(map[*Series]bool)
+	drawn, longest := make(map[*Series]bool), 0
+	for i := range r.Series {
+		longest = max(longest, len(r.Series[i].Steps))
+	}
 	for i := range r.Numbers {
 		n := &r.Numbers[i]
 		var own *Series
@@ -204,14 +212,14 @@ func (p *page) numbers() {
 		cols = append(cols, changes, was)
 	}
 	if len(r.Series) > 0 && p.Draw {
-		cols = append(cols, column{rank: 30, wide: 7, draw: func(row, wide int) string {
+		cols = append(cols, column{rank: 30, wide: 7, most: min(sparkMost, longest), draw: func(row, wide int) string {
 			if series[row] == nil {
 				return ""
 			}
 			return spark(series[row].floats(), wide)
 		}})
 	}
-	lines, _ := layout(cols, len(titles.cells), p.Width, false)
+	lines, _ := layout(cols, len(titles.cells), p.Width, headNone)
 	p.add()
 	p.lines = append(p.lines, lines...)
 }

@@ -20,7 +20,11 @@ func (p *page) table(t *Table, shown, limit int) (lines []line) {
 	if len(t.Rows) == 0 {
 		return append(lines, line{{cutTo(fallback(t.Empty, "Nothing."), limit), inkFaint}})
 	}
-	body, left := layout(p.columns(t, shown, limit), shown, limit, true)
+	head := headFit
+	if limit == 0 || limit < p.Width { // tables side by side begin at the same line
+		head = headLine
+	}
+	body, left := layout(p.columns(t, shown), shown, limit, head)
 	for _, name := range left {
 		if !slices.Contains(p.left, name) {
 			p.left = append(p.left, name)
@@ -52,7 +56,7 @@ const (
 
 // columns are the columns of a table as they are laid out: each number with its change beside it, the
 // bar and the small line at the end.
-func (p *page) columns(t *Table, shown, limit int) (cols []column) {
+func (p *page) columns(t *Table, shown int) (cols []column) {
 	numbers := 0
 	for i, c := range t.Columns {
 		col := column{head: c.Title, right: c.Kind.Right(), named: true}
@@ -93,15 +97,15 @@ func (p *page) columns(t *Table, shown, limit int) (cols []column) {
 	if !p.Draw {
 		return cols
 	}
-	barred, sparked := false, false
+	barred, sparked := false, 0
 	for _, row := range t.Rows[:shown] {
-		barred, sparked = barred || row.Share >= 0, sparked || row.Spark != nil
+		barred, sparked = barred || row.Share >= 0, max(sparked, len(row.Spark))
 	}
-	if sparked {
-		cols = append(cols, column{rank: rankDrawn, wide: 7, draw: func(row, wide int) string { return spark(t.Rows[row].Spark, wide) }})
+	if sparked > 0 {
+		cols = append(cols, column{rank: rankDrawn, wide: 7, most: min(sparkMost, sparked), draw: func(row, wide int) string { return spark(t.Rows[row].Spark, wide) }})
 	}
 	if barred {
-		cols = append(cols, column{rank: rankDrawn - 1, wide: 8, draw: func(row, wide int) string { return bar(t.Rows[row].Share, wide) }})
+		cols = append(cols, column{rank: rankDrawn - 1, wide: 8, most: barMost, draw: func(row, wide int) string { return bar(t.Rows[row].Share, wide) }})
 	}
 	return cols
 }
