@@ -59,7 +59,7 @@ ends them.
 		for _, f := range d.flags {
 			if strings.HasPrefix(d.name, "report ") { // what a report shares with one before is said once
 				if said := shared[f.name+" "+f.value+" "+f.about]; said {
-					same = append(same, "-"+f.name)
+					same = append(same, "\\fB"+roff("-"+f.name)+"\\fR")
 					continue
 				}
 				shared[f.name+" "+f.value+" "+f.about] = true
@@ -75,7 +75,7 @@ ends them.
 			fmt.Fprintln(w)
 		}
 		if len(same) > 0 {
-			fmt.Fprintf(w, ".PP\nAs in reports above: %s.\n", roff(strings.Join(same, ", ")))
+			fmt.Fprintf(w, ".PP\nAs in reports above:\n%s.\n", strings.Join(same, ",\n"))
 		}
 	}
 	fmt.Fprint(w, `.SH EXIT STATUS

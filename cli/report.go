@@ -246,12 +246,24 @@ func (p *paramFlag) String() string {
 }
 
 // words are the values that it may have, for the completion of shells.
-func (p *paramFlag) words() []string { return p.param.Values }
+func (p *paramFlag) words() []string {
+	if p.param.Some {
+		return nil
+	}
+	return p.param.Values
+}
 
 // valueName is how its value is called in help.
 func (p *paramFlag) valueName() string {
-	if n := len(p.param.Values); n > 0 && n < 9 {
+	switch n := len(p.param.Values); {
+	case p.param.Some:
+		return "NAMES"
+	case n > 0 && n < 9:
 		return strings.Join(p.param.Values, "|")
+	case p.param.Field:
+		return "FIELD"
+	case p.param.Inside:
+		return "FILTERS"
 	}
 	return "VALUE"
 }
