@@ -87,7 +87,8 @@ type column struct {
 
 const (
 	gap       = 2  // between columns
-	fair      = 24 // texts are cut to this before columns are left out
+	fairMost  = 24 // texts are cut to a third of the terminal, between these two, before columns are left out
+	fairLeast = 10
 	barMost   = 24 // columns of a bar
 	sparkMost = 60 // and of a small line
 )
@@ -130,7 +131,7 @@ const (
 func layout(cols []column, rows, limit int, head heading) (lines []line, left []string) {
 	for limit > 0 {
 		over := measure(cols, limit, head == headFit)
-		if over -= shrink(cols, over, fair); over <= 0 {
+		if over -= shrink(cols, over, min(fairMost, max(fairLeast, limit/3))); over <= 0 {
 			break
 		}
 		worst := -1

@@ -9,7 +9,7 @@ import (
 // This file finds the rows of an answer as they were sent.
 
 // rowsOf are the members of an answer that have its rows, the first that it has counts.
-var rowsOf = []string{"rows", "events", "sessions", "users", "entities", "fields", "goals", "buckets", "cohorts", "sites", "split", "steps", "links", "minutes"}
+var rowsOf = []string{"rows", "events", "sessions", "users", "entities", "fields", "goals", "buckets", "cohorts", "sites", "split", "steps", "links", "minutes", "series"}
 
 // Rows returns the rows of an answer, each as compact JSON: those of its table; of visits those of
 // the first table by a dimension, else the steps; of an answer without rows the answer itself.
@@ -48,16 +48,19 @@ func Rows(answer []byte) ([][]byte, error) {
 			return rows, nil
 		}
 	}
+	empty := false
 	if rows, is := inner(body["products"]); is && len(rows) > 0 {
 		return rows, nil
 	}
-	for _, key := range rowsOf {
-		if rows, is := list(body[key]); is && (key != "split" || len(rows) > 0) {
+	for _, key := range rowsOf { // an empty one is no reason to look no further: an answer may have steps alone
+		rows, is := list(body[key])
+		if len(rows) > 0 {
 			return rows, nil
 		}
+		empty = empty || is
 	}
-	if rows, is := list(body["series"]); is {
-		return rows, nil
+	if empty {
+		return nil, nil
 	}
 	rows, _ := list(slices.Concat([]byte("["), answer, []byte("]")))
 	return rows, nil
