@@ -376,6 +376,10 @@ func (e *reporting) read(f *flags) error {
 		return errors.New("-mail-to and -mail-from are for -format mail")
 	case e.format == "csv":
 		e.query.Set("format", "csv")
+	case e.format == "mail":
+		if err := e.checkMail(); err != nil {
+			return err
+		}
 	}
 	if e.url != "" {
 		u, err := url.Parse(e.url)

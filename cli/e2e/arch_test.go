@@ -90,7 +90,7 @@ var plan = []room{
 	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, away: []string{tomlModule}},
 	// It reads Segment's messages by the dialect's own rules, and knows robots as the engine does.
 	{dir: "cli/importer", knows: []string{"engine/event", "engine/ua", "http/dialect", "http/*"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
-	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/backup", "engine/backup/*", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/adminlog", "http/dialect", "http/native", "http/tables", "http/wire"}, away: []string{fasthttpModule, tomlModule}}, // native for its interface Control
+	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/backup", "engine/backup/*", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/adminlog", "http/dialect", "http/native", "http/tables", "http/tables/mail", "http/wire"}, away: []string{fasthttpModule, tomlModule}}, // native for its interface Control
 	{dir: "cli/e2e", tests: []string{"cli", "http/adminlog", "engine/backup", "engine/backup/*", "cli/config", "cli/bench", "engine", "engine/check", "engine/enrich", "engine/query", "engine/event", "geo", "geo/geotest", "http", "http/testkit"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "cli/e2e/acme", far: []string{fasthttpModule, pebbleModule, tomlModule}}, // a module of its own
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}},

@@ -13,6 +13,7 @@
 //   - metrics.go: the numbers, how they are called and what kind they are
 //   - names.go: how countries, channels and other codes are called
 //   - format.go: how numbers, changes, durations and times are written
+//   - screen.go: the screen of the dashboard that shows the same
 //   - safe.go: texts of strangers
 //   - width.go: how wide a text is on a terminal
 //   - text.go, grid.go: a report as text, and tables side by side
