@@ -21,7 +21,6 @@ var pageTemplate = sync.OnceValue(func() *template.Template { return template.Mu
 
 // Sizes, in pixels.
 const (
-	chartWidth  = 552
 	chartHeight = 72
 	barWidth    = 96
 )
@@ -50,15 +49,14 @@ type numberView struct {
 // chartView is the course of a number as columns.
 type chartView struct {
 	Title, First, Last, Most string
-	Width                    int // of a column
 	Height                   int
 	Columns                  []columnView
 }
 
 type columnView struct {
-	Height, Rest int
-	Title        string
-	Partial      bool
+	Height  int
+	Title   string
+	Partial bool
 }
 
 type tableView struct {
@@ -157,15 +155,15 @@ func chartOf(s *tables.Series) *chartView {
 	}
 	v := &chartView{
 		Title: s.Title + " by " + s.Interval, First: s.Steps[0].Label, Last: s.Steps[len(s.Steps)-1].Label,
-		Most:  "at most " + s.Steps[at].Cell.Text + " (" + s.Steps[at].Label + ")",
-		Width: chartWidth / len(s.Steps), Height: chartHeight,
+		Most:   "at most " + s.Steps[at].Cell.Text + " (" + s.Steps[at].Label + ")",
+		Height: chartHeight,
 	}
 	for _, step := range s.Steps {
 		height := 0
 		if step.Cell.Has && step.Cell.Number > 0 {
 			height = max(1, int(math.Round(step.Cell.Number/most*chartHeight)))
 		}
-		v.Columns = append(v.Columns, columnView{Height: height, Rest: chartHeight - height, Title: step.Label + ": " + step.Cell.Text, Partial: step.Partial})
+		v.Columns = append(v.Columns, columnView{Height: height, Title: step.Label + ": " + step.Cell.Text, Partial: step.Partial})
 	}
 	return v
 }

@@ -68,6 +68,9 @@ func read(t testing.TB, text []byte) (header mail.Header, plain, page string) {
 			t.Fatalf("byte %d is %q", i, c)
 		}
 	}
+	if bytes.Contains(text, []byte("\r\n.\r\n")) {
+		t.Error("a line is a dot alone, at which sendmail stops reading")
+	}
 	top, _, _ := bytes.Cut(text, []byte("\r\n\r\n"))
 	for line := range strings.SplitSeq(string(top), "\r\n") {
 		if len(line) > 998 || strings.TrimSpace(line) == "" {
@@ -233,6 +236,7 @@ func TestMailOfOtherReports(t *testing.T) {
 		{tables.Report{Title: "Pages", Site: "shop", Tables: []tables.Table{long}}, "shop: Pages last week", []string{"and 4920 more", "5 more columns"}},
 		{tables.Report{Title: "Pages", Tables: []tables.Table{{Title: "Pages", Columns: long.Columns[:2], Empty: "Nobody came."}}}, "cairn: Pages last week", []string{"Nobody came."}},
 		{tables.Report{Title: "Overview", Site: "shop", Tail: []string{"This site has no events yet."}}, "shop: Overview last week", []string{"no events yet"}},
+		{tables.Report{Title: "Overview", Site: "shop", Tail: []string{".", "."}}, "shop: Overview last week", []string{"\n.\n.\n"}},
 		{tables.Report{Title: "Visits", Site: "shop", Series: []tables.Series{{Title: "Visits", Steps: steps(1000, 1)}}}, "shop: Visits last week", nil},
 		{tables.Report{Title: "Visits", Site: "shop", Series: []tables.Series{{Title: "Visits", Steps: steps(7, 0)}}}, "shop: Visits last week", nil},
 		{tables.Report{Title: "Visits", Site: "shop", Series: []tables.Series{{Title: "Visits", Interval: "day", Steps: steps(30, 1)}}}, "shop: Visits last week", []string{"Visits by day", "at most 1 (2026-11-30)"}},

@@ -70,17 +70,36 @@ func (m *Message) Bytes() ([]byte, error) {
 	b.WriteString(h.String())
 	for _, part := range []struct{ kind, text string }{{"text/plain", m.text()}, {"text/html", page}} {
 		b.WriteString("--" + boundary + "\r\nContent-Type: " + part.kind + "; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
-		w := quotedprintable.NewWriter(&b)
-		if _, err := w.Write([]byte(part.text)); err != nil {
+		if err := encode(&b, part.text); err != nil {
 			return nil, err
 		}
-		if err := w.Close(); err != nil {
-			return nil, err
-		}
-		b.WriteString("\r\n")
 	}
 	b.WriteString("--" + boundary + "--\r\n")
 	return b.Bytes(), nil
+}
+
+// encode writes a text as quoted-printable. A line that is a dot alone would end the mail for
+// "sendmail -t", so it is written as =2E.
+func encode(b *bytes.Buffer, text string) error {
+	var lines bytes.Buffer
+	w := quotedprintable.NewWriter(&lines)
+	if _, err := w.Write([]byte(text)); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	for line := range bytes.Lines(lines.Bytes()) {
+		if string(bytes.TrimSpace(line)) == "." {
+			line = []byte("=2E\r\n")
+		}
+		b.Write(line)
+	}
+	if !bytes.HasSuffix(b.Bytes(), []byte("\n")) {
+		b.WriteString("\r\n")
+	}
+	b.WriteString("\r\n")
+	return nil
 }
 
 // text is the part of plain text.

@@ -17,7 +17,7 @@ var pageMayHave = map[string][]string{
 }
 
 // styles are the properties of inline styles.
-var styles = []string{"margin", "padding", "background-color", "max-width", "border", "border-bottom", "font-family", "font-size", "font-weight", "line-height", "color", "white-space", "word-break"}
+var styles = []string{"margin", "padding", "background-color", "max-width", "border", "border-bottom", "font-family", "font-size", "font-weight", "line-height", "color", "white-space", "word-break", "width", "table-layout"}
 
 // shownBy checks that a page has nothing but tables and one link, and returns its text: a line for each
 // run of text. Where a word may break, a text goes on.
