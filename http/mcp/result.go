@@ -1,0 +1,117 @@
+package mcp
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"cairn/http/native"
+	"cairn/http/tables"
+)
+
+// This file writes the text beside an answer: a table for people, and where the same is found.
+
+const (
+	contentBytesMax = 8 << 10 // of the whole text
+	contentRowsMax  = 50      // of its tables
+)
+
+// facts are what most answers say of themselves.
+type facts struct {
+	Site  string
+	Zone  string
+	Range struct {
+		From, To string
+		Zone     string
+	}
+	AsOf struct{ Time string } `json:"as_of"`
+}
+
+// describe is the text of a result.
+func (c *Caller) describe(q *native.Question, rawQuery string, query url.Values, a Answer, structured []byte) string {
+	var end strings.Builder
+	var f facts
+	_ = json.Unmarshal(a.Body, &f) // what is not there is not said
+	line := func(name, text string) {
+		if text != "" {
+			end.WriteString(name + ": " + text + "\n")
+		}
+	}
+	zone := f.Zone
+	if zone == "" {
+		zone = f.Range.Zone
+	}
+	if f.Range.From != "" {
+		span := f.Range.From + " to " + f.Range.To
+		if zone != "" {
+			span += ", days of " + zone
+		}
+		line("Range", cut(span))
+	}
+	line("As of", cut(f.AsOf.Time))
+	site := a.Site
+	if site == "" {
+		site = f.Site
+	}
+	if c.Dashboard && site != "" {
+		line("The same in the dashboard", c.Address(screenOf(q, site, query)))
+	}
+	line("The same by curl", curl(c.Address(q.Path), rawQuery))
+
+	b := marked + "\n\n"
+	b += fit(table(q, query, a.Body, structured, zone), contentBytesMax-len(b)-end.Len()-1)
+	return b + "\n" + end.String()
+}
+
+// table is the table of an answer as text.
+func table(q *native.Question, query url.Values, answer, structured []byte, zone string) string {
+	options := tables.Options{Zone: time.UTC}
+	if loc, err := time.LoadLocation(zone); zone != "" && err == nil {
+		options.Zone = loc
+	}
+	if r, err := tables.Read(q, query, answer, options); err == nil {
+		if text := r.Text(tables.Style{RowsMax: contentRowsMax, BytesMax: contentBytesMax - 2<<10, TextMax: textMax}); text != "" {
+			return text
+		}
+	}
+	return string(structured) + "\n"
+}
+
+// fit cuts a text after a whole line, or where it has none after a whole character.
+func fit(text string, bytesMax int) string {
+	if len(text) <= bytesMax {
+		return text
+	}
+	const rest = "… the rest is in the structured answer\n"
+	text = text[:max(bytesMax-len(rest)-1, 0)]
+	if line := strings.LastIndexByte(text, '\n'); line > len(text)/2 {
+		return text[:line+1] + rest
+	}
+	for len(text) > 0 {
+		if r, size := utf8.DecodeLastRuneInString(text); r != utf8.RuneError || size > 1 {
+			break
+		}
+		text = text[:len(text)-1]
+	}
+	return text + "\n" + rest
+}
+
+// curl is the command that gives the answer, with a variable in place of the key. Nothing in it can
+// end the quotes: the query is percent-encoded, and so is a quote in the address.
+func curl(address, rawQuery string) string {
+	if rawQuery != "" {
+		address += "?" + rawQuery
+	}
+	return `curl -sS -H "Authorization: Bearer $CAIRN_KEY" '` + strings.ReplaceAll(tables.Safe(address), "'", "%27") + "'"
+}
+
+// safeLines is a text of several lines that is safe to show, cut where it is very long.
+func safeLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = tables.Safe(lines[i])
+	}
+	return fit(strings.Join(lines, "\n"), contentBytesMax)
+}

@@ -1,0 +1,130 @@
+package mcp
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"cairn/http/native"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// This file makes the tools of the questions.
+
+// tool is a tool and the question that it asks.
+type tool struct {
+	*sdk.Tool
+	question *native.Question
+}
+
+// left are questions that are no tools: what "count" says is a part of what "breakdown" says, and
+// "sites" is of the admin alone, whose errors name the sites.
+var left = []string{"count", "sites"}
+
+// tools are all tools. sites says that they have the argument site.
+func (s *Server) tools(sites bool) (list []tool) {
+	questions := native.Questions()
+	no := false
+	for i := range questions {
+		q := &questions[i]
+		if q.Admin || slices.Contains(left, q.Name) || q.People && !s.options.People {
+			continue
+		}
+		list = append(list, tool{question: q, Tool: &sdk.Tool{
+			Name:         toolName(q.Name),
+			Title:        q.About,
+			Description:  describe(q),
+			InputSchema:  inputSchema(q, sites),
+			OutputSchema: outputSchema(q),
+			Annotations:  &sdk.ToolAnnotations{Title: q.About, ReadOnlyHint: true, IdempotentHint: true, DestructiveHint: &no, OpenWorldHint: &no},
+		}})
+	}
+	return list
+}
+
+// toolName is the name of the tool of a question: names of tools have no slash.
+func toolName(question string) string { return strings.ReplaceAll(question, "/", "_") }
+
+func describe(q *native.Question) string {
+	text := q.About + "."
+	if q.Detail != "" {
+		text += " " + q.Detail
+	}
+	return text
+}
+
+// filters is the argument that has the conditions of a question.
+const filters = "filters"
+
+// hidden are parameters that are no arguments: an answer is JSON, and how old it may be is a matter
+// of screens that ask again and again.
+var hidden = []string{"format", "max_age"}
+
+// takes reports whether a parameter is an argument by its own name in the schema. Filters are in
+// the argument filters, or else each tool had sixty arguments.
+func takes(p *native.Param, sites bool) bool {
+	return !p.Filter && !strings.HasSuffix(p.Name, ".") && !slices.Contains(hidden, p.Name) && (p.Name != "site" || sites)
+}
+
+// inputSchema is the JSON Schema of the arguments of a question. It lets other arguments pass: the
+// API refuses them in its own words.
+func inputSchema(q *native.Question, sites bool) json.RawMessage {
+	properties := make(map[string]any)
+	conditions, visit := false, false
+	for i := range q.Params {
+		p := &q.Params[i]
+		conditions = conditions || p.Filter
+		visit = visit || p.Name == "visit."
+		if !takes(p, sites) {
+			continue
+		}
+		one := schemaOf(p)
+		if p.Repeats {
+			one = map[string]any{"type": "array", "items": one}
+		}
+		if about := aboutParam(p); about != "" {
+			one["description"] = about
+		}
+		properties[p.Name] = one
+	}
+	if conditions {
+		about := "Conditions on events, which must all hold. Each is a field, an operator and a value, as in the API: country=DE, path~=/blog/*, value>=10, prop.plan=pro, has=prop.plan. Operators: = != ~= !~= >= <=. * is any text in a pattern. Not percent-encoded."
+		if visit {
+			about += " After visit. a condition is on the whole visit: visit.source=Google, visit.entry~=/blog/*."
+		}
+		properties[filters] = map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "description": about}
+	}
+	return marshal(map[string]any{"type": "object", "properties": properties})
+}
+
+// schemaOf is the schema of one value of a parameter.
+func schemaOf(p *native.Param) map[string]any {
+	var one map[string]any
+	if err := json.Unmarshal(p.Whole(), &one); err != nil {
+		panic(err) // the contract is part of the program
+	}
+	return one
+}
+
+// aboutParam says what a parameter is. Texts that speak of the query of an address are said in
+// another way.
+func aboutParam(p *native.Param) string {
+	if p.Filters() {
+		about, _, _ := strings.Cut(p.About, " A percent-encoded query string")
+		return strings.TrimSpace(about + " Conditions with & between them, such as name=signup&prop.plan=pro. Only & = % and + inside a value are percent-encoded.")
+	}
+	return p.About
+}
+
+// outputSchema is the schema of the answer. A text that was cut or escaped still is one of it: no
+// pattern is on texts that visitors send.
+func outputSchema(q *native.Question) json.RawMessage { return q.Schema() }
+
+func marshal(v any) json.RawMessage {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
