@@ -58,7 +58,9 @@ func (x *exchange) page(serve func(context.Context, *dialect.Request, *dialect.R
 // Ask implements dashboard.Reports: it answers a call of the native API as it is answered to a
 // client with the rights of the viewer. The caller may be a goroutine that outlives its request.
 func (s *Server) Ask(ctx context.Context, v *dashboard.Viewer, site *dialect.Site, call, rawQuery string) dashboard.Answer {
-	a, _ := s.ask(ctx, s.question(v, site, "GET", call), v, rawQuery)
+	req := s.question(v, site, "GET", call)
+	req.RawQuery = rawQuery
+	a, _ := s.ask(ctx, req, beginnerOf(v))
 	return a
 }
 
@@ -72,7 +74,8 @@ func (s *Server) Send(ctx context.Context, req *dialect.Request, v *dashboard.Vi
 		}
 		return ""
 	}
-	a, headers := s.ask(ctx, q, v, rawQuery)
+	q.RawQuery = rawQuery
+	a, headers := s.ask(ctx, q, beginnerOf(v))
 	for _, h := range headers {
 		if h[0] == "ETag" || h[0] == "Content-Disposition" {
 			a.Header = append(a.Header, h)
@@ -81,17 +84,24 @@ func (s *Server) Send(ctx context.Context, req *dialect.Request, v *dashboard.Vi
 	return a
 }
 
-// ask is Ask with a request that it completes, and the headers of the answer.
-func (s *Server) ask(ctx context.Context, req *dialect.Request, v *dashboard.Viewer, rawQuery string) (a dashboard.Answer, headers [][2]string) {
-	req.RawQuery = rawQuery
-	csv := asksCSV(rawQuery)
+// beginner counts a question as work, and waits for its turn; end gives its place back.
+type beginner func(context.Context) (end func(), err error)
+
+func beginnerOf(v *dashboard.Viewer) beginner {
+	return func(ctx context.Context) (end func(), err error) { return beginWork(ctx, v) }
+}
+
+// ask answers a read of the native API in process, and returns the headers of the answer. The caller
+// may be a goroutine below nobody.
+func (s *Server) ask(ctx context.Context, req *dialect.Request, work beginner) (a dashboard.Answer, headers [][2]string) {
+	csv := asksCSV(req.RawQuery)
 	if !csv { // rows of CSV may be read while they are sent
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, readMax)
 		defer cancel()
 	}
 	a = s.answer(req, func(res *dialect.Response) error {
-		begin := func() (end func(), err error) { return beginWork(ctx, v) }
+		begin := func() (end func(), err error) { return work(ctx) }
 		if found, _ := s.sites.Load().table.find("GET", "", req.Path, ""); found != nil && !found.Kept {
 			end, err := begin()
 			if err != nil {
@@ -206,7 +216,7 @@ func (s *Server) answer(req *dialect.Request, do func(*dialect.Response) error) 
 			s.engine.NoteDamage(err)
 			if s.lines.allow("internal", s.now()) {
 				call, _, _ := strings.Cut(strings.TrimPrefix(req.Path, "/api/v1/"), "/") // without ids of people
-				s.log.Error("dashboard: a question failed", "call", call, "error", cut(err.Error()))
+				s.log.Error("a question failed in process", "call", call, "error", cut(err.Error()))
 			}
 		}
 		*res = dialect.Response{}

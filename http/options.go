@@ -68,6 +68,7 @@ type Options struct {
 	Addresses      Addresses
 	Certificates   Certificates // that are fetched, see ServeRedirect; nil = none
 	Dashboard      bool         // there is a dashboard
+	Assistants     Assistants   // may ask at /mcp
 	ReadOnly       bool         // the engine takes no writes, and the dashboard says so
 	Memory         int64        // budget of the process in bytes; bounds open connections
 	Conns          int          // connections that the process has files for; 0 = as Memory allows

@@ -48,6 +48,12 @@ func (x *exchange) read() {
 		}
 	}
 	x.own()
+	if text := x.header(assistantHeader); text != "" && r.wire.index == dialectIndex(event.Native) {
+		if x.req.Share = readLimits(text); x.browser != nil || x.req.Share == nil {
+			x.fail(dialect.BadRequest, &dialect.StatusError{Failure: dialect.BadRequest, Field: assistantHeader, Msg: assistantHeader + ": must be numbers, or numbers&prop=PATH, with a key"})
+			return
+		}
+	}
 	if r.Auth == dialect.AuthBody {
 		c, ok := r.wire.Dialect.(dialect.Credentialed)
 		if !ok {
@@ -106,7 +112,11 @@ func (x *exchange) read() {
 			return q.Give, nil
 		})
 	}
-	if err := r.reads.Read(ctx, &x.req, &x.reader, &x.res); err != nil {
+	err := r.reads.Read(ctx, &x.req, &x.reader, &x.res)
+	if err == nil && x.req.Share != nil {
+		x.addHeader(assistantHeader, "numbers") // the caller gives the answer to nobody without this
+	}
+	if err != nil {
 		if errors.Is(err, query.ErrTooMany) {
 			x.wait = time.Second
 		}

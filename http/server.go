@@ -164,7 +164,7 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// routes is every line of the table: the server's own, and those of the dialects in
+// routes is every line of the table but that of assistants: the server's own, and those of the dialects in
 // order of wiring.
 func (s *Server) routes(screens *dashboard.Dashboard, dialects []dialect.Dialect) []*route {
 	routes := append(s.ownRoutes(), s.dashboardRoutes(screens)...)

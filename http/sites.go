@@ -35,7 +35,7 @@ type tenant struct {
 
 // Prepare makes ready what replaces the sites with their credentials and settings, and of the
 // settings of the server: both tokens, SnapshotDir, TrustedProxies, IPRate, IPBurst, IPConns,
-// Addresses and Dashboard. The other options stay as New got them. apply puts it into force;
+// Addresses, Dashboard and Assistants. The other options stay as New got them. apply puts it into force;
 // without that call everything is as before. Requests that have begun continue with what they
 // began with. Some things carry over: tickets stay valid, reads in progress still count against
 // the limit of their key, and whoever is held to the same rate as before keeps what they have used
@@ -88,7 +88,7 @@ func (s *Server) newSites(before *sites, o Options) (next *sites, err error) {
 	if before == nil {
 		next.registry.OnEnded(s.keyEnded)
 	}
-	routes := s.routes(next.dashboard, dialects(s.native, known, next.registry.AnySite()))
+	routes := append(s.routes(next.dashboard, dialects(s.native, known, next.registry.AnySite())), s.assistantRoutes(&o)...)
 	if err := next.addresses.free(routes); err != nil {
 		return nil, err
 	}

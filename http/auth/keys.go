@@ -65,6 +65,7 @@ type credential struct {
 	private bool // proves more than a public write key: limits by ip do not apply
 	queries *Work
 	streams *atomic.Int32
+	calls   *atomic.Int64
 	used    *atomic.Bool // since Uses was last called
 }
 
@@ -159,12 +160,12 @@ func (r *Registry) add(c *credential, before *Registry) error {
 	case !c.private:
 		c.queries = c.account.Queries
 	case old != nil && old.private:
-		c.queries, c.streams = old.queries, old.streams
+		c.queries, c.streams, c.calls = old.queries, old.streams, old.calls
 	default:
 		c.queries = new(Work)
 	}
 	if c.streams == nil {
-		c.streams = new(atomic.Int32)
+		c.streams, c.calls = new(atomic.Int32), new(atomic.Int64)
 	}
 	if c.used = new(atomic.Bool); old != nil {
 		c.used = old.used

@@ -20,7 +20,7 @@ import (
 var (
 	ErrUnauthorized = errors.New("Unauthorized") // the text Oppizi's clients know
 	ErrForbidden    = errors.New("this key may not do that")
-	errNoSuchSite   = errors.New("no such site")
+	ErrNoSuchSite   = errors.New("no such site")
 	ErrOrigin       = errors.New("Unauthorized") // the id is right, the origin is not in the site's list
 	errWhichSite    = &dialect.StatusError{Failure: dialect.BadRequest, Field: "site", Msg: "name a site with ?site=NAME"}
 )
@@ -185,13 +185,14 @@ type Grant struct {
 	Admin   bool
 	Queries *Work         // reads at work with this credential; whoever reads counts them
 	Streams *atomic.Int32 // open streams that last, as above; set by Authorize and AuthorizeSession alone
+	Calls   *atomic.Int64 // of assistants, which room http/mcp counts; set as Streams
 	Key     string        // what admin.log calls the credential; "" = it is public. Set as Streams
 	Ends    int64         // when the credential ends, Unix milliseconds; 0 = never. Set as Streams
 }
 
 // grant is what a key in a header opens.
 func (c *credential) grant() Grant {
-	return Grant{Account: c.account, Private: c.private, Rights: c.rights, Admin: c.admin, Queries: c.queries, Streams: c.streams, Key: c.title, Ends: c.ends}
+	return Grant{Account: c.account, Private: c.private, Rights: c.rights, Admin: c.admin, Queries: c.queries, Streams: c.streams, Calls: c.calls, Key: c.title, Ends: c.ends}
 }
 
 // Authorize resolves the key in an Authorization header. query is the raw query string, in
@@ -218,7 +219,7 @@ func (r *Registry) choose(g Grant, query string, need dialect.Right, siteless bo
 		switch {
 		case named:
 			if g.Account = r.names[name]; g.Account == nil {
-				return g, dialect.NotFound, errNoSuchSite
+				return g, dialect.NotFound, ErrNoSuchSite
 			}
 		case r.only != nil:
 			g.Account = r.only
@@ -290,7 +291,7 @@ func (r *Registry) nativeKey(site, key string) (Grant, dialect.Failure, error) {
 	case a == nil && site == "":
 		return refuse(dialect.BadRequest, errWhichSite)
 	case a == nil, k.account != nil && k.account != a:
-		return refuse(dialect.NotFound, errNoSuchSite)
+		return refuse(dialect.NotFound, ErrNoSuchSite)
 	}
 	return Grant{Account: a, Private: k.private, Rights: k.rights, Admin: k.admin, Queries: k.queries}, dialect.OK, nil
 }
@@ -302,7 +303,7 @@ func (r *Registry) ticket(site, ticket string) (Grant, dialect.Failure, error) {
 	case a == nil:
 		return refuse(dialect.Unauthorized, ErrUnauthorized)
 	case !r.implicit && site != "" && site != a.Site.Name:
-		return refuse(dialect.NotFound, errNoSuchSite)
+		return refuse(dialect.NotFound, ErrNoSuchSite)
 	}
 	return Grant{Account: a, Private: true, Rights: dialect.Read, Queries: a.Queries}, dialect.OK, nil
 }
@@ -338,7 +339,7 @@ func (r *Registry) siteID(id, token string) (Grant, dialect.Failure, error) {
 	case !r.implicit:
 		n, err := strconv.ParseUint(id, 10, 32)
 		if a = r.ids[uint32(n)]; err != nil || a == nil {
-			return refuse(dialect.BadRequest, errNoSuchSite)
+			return refuse(dialect.BadRequest, ErrNoSuchSite)
 		}
 	}
 	g := a.public()
@@ -376,7 +377,7 @@ func (r *Registry) siteName(name string) (Grant, dialect.Failure, error) {
 	a := r.only
 	if !r.implicit {
 		if a = r.names[name]; a == nil {
-			return refuse(dialect.Forbidden, errNoSuchSite)
+			return refuse(dialect.Forbidden, ErrNoSuchSite)
 		}
 	}
 	return a.public(), dialect.OK, nil

@@ -24,6 +24,7 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -152,10 +153,25 @@ type Request struct {
 
 // Share is what a request by a share may ask of the native API.
 type Share struct {
-	Numbers bool     // numbers alone, and nothing that tells people apart
-	Props   []string // paths of properties that a share of numbers may name
-	Filter  string   // query string of the filter that all answers satisfy; "" = none
+	Numbers  bool     // numbers alone, and nothing that tells people apart
+	Props    []string // paths of properties that a share of numbers may name
+	AllProps bool     // it may name all of them
+	Filter   string   // query string of the filter that all answers satisfy; "" = none
+	// Of an assistant: it asks with a key, and is held to less than the key may. Refusals then do
+	// not speak of a share.
+	Assistant bool
 }
+
+// Called is what refusals call the share.
+func (s *Share) Called() string {
+	if s.Assistant {
+		return "an assistant"
+	}
+	return "this share"
+}
+
+// Property reports whether a share of numbers may name a property.
+func (s *Share) Property(path string) bool { return s.AllProps || slices.Contains(s.Props, path) }
 
 // Site is what a dialect may know of a site.
 type Site struct {

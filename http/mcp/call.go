@@ -32,7 +32,7 @@ func (s *Server) call(ctx context.Context, c *Caller, q *native.Question, argume
 			res = refuse("internal error")
 		}
 	}()
-	if wait := c.Rate.Take(s.options.Now()); wait > 0 {
+	if wait := take(c.Calls, time.Now()); wait > 0 {
 		return refuse(fmt.Sprintf("%d calls a minute are allowed; wait %d s", CallsMinute, int(math.Ceil(wait.Seconds()))))
 	}
 	rawQuery, err := queryOf(q, arguments)

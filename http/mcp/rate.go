@@ -1,34 +1,28 @@
 package mcp
 
 import (
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // CallsMinute is how many calls of tools one credential has a minute, all of which may come at once.
 const CallsMinute = 60
 
-// Rate bounds the calls of one credential. The zero value has all calls left.
-type Rate struct {
-	mu sync.Mutex
-	at time.Time // when all calls are there again, of a clock that is never set back
-}
+// epoch is before any time that rates see. It has a monotonic part: a wall clock that is set back
+// costs nobody anything.
+var epoch = time.Now().Add(-time.Hour)
 
-// Take spends a call. A wait above 0 means that there was none left.
-func (r *Rate) Take(now time.Time) (wait time.Duration) {
-	if r == nil {
-		return 0
+// take spends a call of a credential. A wait above 0 means that none was left. at is when the
+// credential has all calls again, in nanoseconds since epoch; 0 = it has.
+func take(at *atomic.Int64, now time.Time) (wait time.Duration) {
+	for t := int64(now.Sub(epoch)); ; {
+		old := at.Load()
+		next := max(old, t) + int64(time.Minute/CallsMinute)
+		if wait = time.Duration(next-t) - time.Minute; wait > 0 {
+			return wait
+		}
+		if at.CompareAndSwap(old, next) {
+			return 0
+		}
 	}
-	const one = time.Minute / CallsMinute
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.at.Before(now) {
-		r.at = now
-	}
-	next := r.at.Add(one)
-	if wait = next.Sub(now) - time.Minute; wait > 0 {
-		return wait
-	}
-	r.at = next
-	return 0
 }

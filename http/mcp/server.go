@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"cairn/http/native"
 
@@ -18,7 +18,6 @@ import (
 type Options struct {
 	Version string // of cairn
 	People  bool   // there are tools whose answers name people
-	Now     func() time.Time
 }
 
 // Asker answers questions with the rights of one credential. It is of one caller.
@@ -44,8 +43,8 @@ type Caller struct {
 	Address func(path string) string
 	// Dashboard says that there is a dashboard at that address.
 	Dashboard bool
-	// Rate bounds the calls of the credential.
-	Rate *Rate
+	// Calls bounds the calls of the credential: it is of nobody else, and begins as 0.
+	Calls *atomic.Int64
 	// Failed is told of a panic. nil = nobody.
 	Failed func(what any, stack []byte)
 }
@@ -59,9 +58,6 @@ type Server struct {
 
 // New makes a server.
 func New(o Options) *Server {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	s := &Server{options: o}
 	s.one = sync.OnceValue(func() *sdk.Server { return s.serverOf(false) })
 	s.all = sync.OnceValue(func() *sdk.Server { return s.serverOf(true) })

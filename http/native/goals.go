@@ -68,7 +68,7 @@ func (n *API) goals(ctx context.Context, c *reading) error {
 func (n *API) GoalsOf(ctx context.Context, site *query.Site, share *dialect.Share) ([]query.Goal, error) {
 	goals, err := n.goalsOf(ctx, site)
 	if err == nil && share != nil && share.Numbers {
-		goals = sharedGoals(goals, share.Props)
+		goals = sharedGoals(goals, share)
 	}
 	return goals, err
 }

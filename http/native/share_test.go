@@ -23,7 +23,7 @@ func sharedAsk(t *testing.T, r *route, raw, saved string) (field string, may boo
 	if q.saved, err = savedFilters(&query.Saved{Query: saved}); err != nil {
 		t.Fatal(saved, err)
 	}
-	err = shareMay(r, &q, []string{"plan", "address.city"})
+	err = shareMay(r, &q, &dialect.Share{Numbers: true, Props: []string{"plan", "address.city"}})
 	var status *dialect.StatusError
 	switch {
 	case err == nil:
@@ -49,7 +49,7 @@ func TestShareCalls(t *testing.T) {
 		if r.params.has("property") {
 			q.single = map[string]string{"property": "country"}
 		}
-		if shareMay(r, &q, nil) == nil {
+		if shareMay(r, &q, &dialect.Share{Numbers: true}) == nil {
 			may = append(may, strings.TrimPrefix(r.path, "/api/v1/"))
 			if r.names {
 				t.Errorf("%s names people", r.path)
@@ -130,7 +130,7 @@ func TestShareGoals(t *testing.T) {
 		goal("4", query.GoalIsSaved, query.Cond{Field: "url"}),
 		goal("5", query.GoalIsSaved, query.Cond{Field: "prop.email"}),
 		goal("6", query.GoalIsSaved, query.Cond{Field: "prop.plan"}),
-	}, []string{"plan"}) {
+	}, &dialect.Share{Numbers: true, Props: []string{"plan"}}) {
 		shown = append(shown, g.ID)
 	}
 	if got := strings.Join(shown, " "); got != "1 2 6" {

@@ -18,9 +18,9 @@ func (c *reading) shared(route *route) error {
 	case share == nil:
 		return nil
 	case route.read == nil, route.share == shareNever:
-		return &dialect.StatusError{Failure: dialect.Forbidden, Msg: "this share does not show that"}
+		return notShown(share, "this share does not show that")
 	case share.Numbers:
-		if err := shareMay(route, &c.query, share.Props); err != nil {
+		if err := shareMay(route, &c.query, share); err != nil {
 			return err
 		}
 	}
@@ -41,5 +41,5 @@ func (c *reading) shared(route *route) error {
 
 // shows says whether the list of fields may name a field.
 func (c *reading) shows(field string) bool {
-	return c.req.Share == nil || !c.req.Share.Numbers || shareNames(strings.TrimSpace(field), c.req.Share.Props)
+	return c.req.Share == nil || !c.req.Share.Numbers || shareNames(strings.TrimSpace(field), c.req.Share)
 }
