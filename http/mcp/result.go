@@ -20,13 +20,8 @@ const (
 
 // facts are what most answers say of themselves.
 type facts struct {
-	Site  string
-	Zone  string
-	Range struct {
-		From, To string
-		Zone     string
-	}
-	AsOf struct{ Time string } `json:"as_of"`
+	Zone, From, To string
+	AsOf           struct{ Time string } `json:"as_of"`
 }
 
 // describe is the text of a result.
@@ -39,29 +34,17 @@ func (c *Caller) describe(q *native.Question, rawQuery string, query url.Values,
 			end.WriteString(name + ": " + text + "\n")
 		}
 	}
-	zone := f.Zone
-	if zone == "" {
-		zone = f.Range.Zone
-	}
-	if f.Range.From != "" {
-		span := f.Range.From + " to " + f.Range.To
-		if zone != "" {
-			span += ", days of " + zone
-		}
-		line("Range", cut(span))
+	if f.From != "" && f.To != "" {
+		line("Range", cut(f.From+" to "+f.To+", "+f.Zone))
 	}
 	line("As of", cut(f.AsOf.Time))
-	site := a.Site
-	if site == "" {
-		site = f.Site
-	}
-	if c.Dashboard && site != "" {
-		line("The same in the dashboard", c.Address(screenOf(q, site, query)))
+	if c.Dashboard && a.Site != "" {
+		line("The same in the dashboard", c.Address(screenOf(q, a.Site, query)))
 	}
 	line("The same by curl", curl(c.Address(q.Path), rawQuery))
 
 	b := marked + "\n\n"
-	b += fit(table(q, query, a.Body, structured, zone), contentBytesMax-len(b)-end.Len()-1)
+	b += fit(table(q, query, a.Body, structured, f.Zone), contentBytesMax-len(b)-end.Len()-1)
 	return b + "\n" + end.String()
 }
 

@@ -37,8 +37,7 @@ var errAnswer = errors.New("the answer is no JSON")
 
 // treat returns an answer with its texts cut and escaped; the names in objects too, since those of
 // properties are sent. Everything else stays, byte for byte, but for blanks. Two names may become
-// one: whoever sends such names hides one property of their own event. What asks for the next page is
-// of the server, and stays.
+// one: whoever sends such names hides one property of their own event.
 func treat(answer []byte) (json.RawMessage, error) {
 	var plain bytes.Buffer
 	plain.Grow(len(answer))
@@ -47,37 +46,21 @@ func treat(answer []byte) (json.RawMessage, error) {
 	}
 	in := plain.Bytes()
 	out := make([]byte, 0, len(in))
-	next := false // the text before is the name of a cursor at the top
-	depth := 0
 	for i := 0; i < len(in); {
-		switch in[i] {
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		case '"':
-			end := i + 1
-			for in[end] != '"' {
-				if in[end] == '\\' {
-					end++
-				}
+		if in[i] != '"' {
+			out = append(out, in[i])
+			i++
+			continue
+		}
+		end := i + 1
+		for in[end] != '"' {
+			if in[end] == '\\' {
 				end++
 			}
 			end++
-			quoted := in[i:end]
-			if next {
-				out = append(out, quoted...)
-			} else {
-				out = appendTreated(out, quoted)
-			}
-			next = depth == 1 && end < len(in) && in[end] == ':' && string(quoted) == `"next"`
-			i = end
-			continue
-		case ',':
-			next = false
 		}
-		out = append(out, in[i])
-		i++
+		out = appendTreated(out, in[i:end+1])
+		i = end + 1
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"encoding/json"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -89,9 +90,9 @@ func inputSchema(q *native.Question, sites bool) json.RawMessage {
 		properties[p.Name] = one
 	}
 	if conditions {
-		about := "Conditions on events, which must all hold. Each is a field, an operator and a value, as in the API: country=DE, path~=/blog/*, value>=10, prop.plan=pro, has=prop.plan. Operators: = != ~= !~= >= <=. * is any text in a pattern. Not percent-encoded."
+		about := "Conditions that must all hold: country=DE, path~=/blog/*, value>=10, prop.plan=pro, has=prop.plan. Operators: = != ~= !~= >= <="
 		if visit {
-			about += " After visit. a condition is on the whole visit: visit.source=Google, visit.entry~=/blog/*."
+			about += ". Of the whole visit: visit.source=Google"
 		}
 		properties[filters] = map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "description": about}
 	}
@@ -107,14 +108,36 @@ func schemaOf(p *native.Param) map[string]any {
 	return one
 }
 
-// aboutParam says what a parameter is. Texts that speak of the query of an address are said in
-// another way.
+// aboutParam says what a parameter is, in the words of the table. Assistants read all tools before
+// they ask: of what most tools take, the first sentence has to do. An argument is a plain text,
+// where an address has a percent-encoded one.
 func aboutParam(p *native.Param) string {
 	if p.Filters() {
-		about, _, _ := strings.Cut(p.About, " A percent-encoded query string")
-		return strings.TrimSpace(about + " Conditions with & between them, such as name=signup&prop.plan=pro. Only & = % and + inside a value are percent-encoded.")
+		about := strings.ReplaceAll(p.About, "percent-encoded query string of plain filters", "list of plain filters with & between them")
+		parts := strings.Split(about, "`")
+		for i := 1; i < len(parts); i += 2 {
+			if plain, err := url.QueryUnescape(parts[i]); err == nil {
+				parts[i] = plain
+			}
+		}
+		return strings.Join(parts, "`")
+	}
+	if about, _, more := strings.Cut(p.About, ". "); more && isCommon(p.Name) {
+		return about + "."
 	}
 	return p.About
+}
+
+// isCommon reports whether at least every fourth question takes a parameter.
+func isCommon(name string) bool {
+	n := 0
+	questions := native.Questions()
+	for i := range questions {
+		if p := questions[i].Param(name); p != nil && p.Name == name {
+			n++
+		}
+	}
+	return 4*n >= len(questions)
 }
 
 // outputSchema is the schema of the answer. A text that was cut or escaped still is one of it: no
