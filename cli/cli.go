@@ -40,6 +40,7 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 		{"key", "add|list|set|rotate|remove [flags]", "make, list, change, replace and remove keys of a site", cmdKey},
 		{"site", "add|list|set|remove [flags]", "add, list, change and remove sites of the running server", cmdSite},
 		{"reload", "[flags]", "have the running server read its configuration again", reloadServer},
+		{"mcp", "[flags]", "answer an assistant that started this command", cmdMCP},
 		{"dashboard", "[flags]", "print a link that opens the dashboard of the running server", openDashboard},
 		{"report", "[NAME] [flags] [FILTER...]", "print a report: numbers, tables and graphs", report},
 		{"export", "[flags] [FILTER]", "write the events of a site to a file: NDJSON, CSV or Parquet", exportEvents},

@@ -168,6 +168,7 @@ func serverOptions(cfg *config.Config, eng httpd.Engine, sites []*httpd.Site, lo
 		TrustedProxies: proxies,
 		Addresses:      addresses,
 		Dashboard:      cfg.Dashboard,
+		Assistants:     cfg.Assistants(),
 		IPRate:         cfg.IPRate,
 		IPConns:        cfg.IPConns,
 		Memory:         int64(cfg.Memory),

@@ -192,7 +192,7 @@ func (a *assistant) Ask(ctx context.Context, q *native.Question, rawQuery string
 	}
 	var answer mcp.Answer
 	if g.Account != nil {
-		req.Site, answer.Site = &g.Account.Site, g.Account.Site.Name
+		req.Site, answer.Site, answer.Zone = &g.Account.Site, g.Account.Site.Name, g.Account.Site.Location
 	}
 	if failure != dialect.OK {
 		res := new(dialect.Response)

@@ -6,7 +6,7 @@
 // the credentials that are left out and keeps them in keys.toml. madesites.go keeps the sites
 // that are made at run time in sites.toml, sitekeys.go their keys, and sitejson.go sets their
 // settings from JSON. sites.go and network.go check everything, and sites.go builds the sites.
-// backup.go has the settings of backups. change.go compares two configurations. check.go finds every mistake of one, and origin.go says
+// backup.go has the settings of backups, mcp.go those of assistants. change.go compares two configurations. check.go finds every mistake of one, and origin.go says
 // where each value comes from.
 package config
 
@@ -71,6 +71,7 @@ type Config struct {
 	} `toml:"geo"`
 
 	Backup Backup `toml:"backup"`
+	MCP    MCP    `toml:"mcp"`
 
 	Sites          []Site    `toml:"site"` // first those of the configuration, then those made at run time
 	made           MadeSites // as in sites.toml

@@ -68,6 +68,9 @@ func (c *Config) Validate() error {
 	if err := c.Backup.validate(); err != nil {
 		return err
 	}
+	if err := c.MCP.validate(); err != nil {
+		return err
+	}
 	return c.checkNetwork()
 }
 

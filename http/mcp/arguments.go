@@ -71,7 +71,7 @@ func readArguments(text json.RawMessage) ([]argument, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var object map[string]any
-	if err := d.Decode(&object); err != nil {
+	if err := d.Decode(&object); err != nil || d.More() {
 		return nil, errors.New("arguments: must be an object")
 	}
 	list := make([]argument, 0, len(object))

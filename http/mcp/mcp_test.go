@@ -211,12 +211,8 @@ func FuzzArguments(f *testing.F) {
 			return
 		}
 		query, err := url.ParseQuery(raw)
-		if err != nil || len(raw) > queryBytesMax {
+		if err != nil || len(raw) > queryBytesMax || raw != "" && !json.Valid([]byte(arguments)) {
 			t.Fatalf("%q: %v", raw, err)
-		}
-		var object map[string]any
-		if arguments != "" && json.Unmarshal([]byte(arguments), &object) != nil && !strings.HasPrefix(strings.TrimSpace(arguments), "{") {
-			t.Fatalf("%q is taken", arguments)
 		}
 		if query.Has("format") {
 			t.Errorf("%q asks for a format", raw)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/url"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"cairn/http/native"
@@ -39,23 +38,19 @@ func (c *Caller) describe(q *native.Question, rawQuery string, query url.Values,
 	}
 	line("As of", cut(f.AsOf.Time))
 	if c.Dashboard && a.Site != "" {
-		line("The same in the dashboard", c.Address(screenOf(q, a.Site, query)))
+		line("The same in the dashboard", c.Address(screenOf(q, a.Site, query, f.From != "")))
 	}
 	line("The same by curl", curl(c.Address(q.Path), rawQuery))
 
 	b := marked + "\n\n"
-	b += fit(table(q, query, a.Body, structured, f.Zone), contentBytesMax-len(b)-end.Len()-1)
-	return b + "\n" + end.String()
+	left := contentBytesMax - len(b) - end.Len() - 1
+	return b + fit(table(q, query, a, structured, max(left, 1<<10)), left) + "\n" + end.String()
 }
 
 // table is the table of an answer as text.
-func table(q *native.Question, query url.Values, answer, structured []byte, zone string) string {
-	options := tables.Options{Zone: time.UTC}
-	if loc, err := time.LoadLocation(zone); zone != "" && err == nil {
-		options.Zone = loc
-	}
-	if r, err := tables.Read(q, query, answer, options); err == nil {
-		if text := r.Text(tables.Style{RowsMax: contentRowsMax, BytesMax: contentBytesMax - 2<<10, TextMax: textMax}); text != "" {
+func table(q *native.Question, query url.Values, a Answer, structured []byte, bytesMax int) string {
+	if r, err := tables.Read(q, query, a.Body, tables.Options{Zone: a.Zone}); err == nil {
+		if text := r.Text(tables.Style{RowsMax: contentRowsMax, BytesMax: bytesMax, TextMax: textMax}); text != "" {
 			return text
 		}
 	}

@@ -21,8 +21,9 @@ var screens = map[string]string{
 // notShown are parameters of which a screen knows nothing: it has its own pages and rows.
 var notShown = []string{"site", "limit", "after", "order", "sort", "search", "at_least", "format", "max_age", "metrics", "at", "cell", "state", "field"}
 
-// screenOf is the path of the screen, with its query.
-func screenOf(q *native.Question, site string, query url.Values) string {
+// screenOf is the path of the screen, with its query. ranged says that the answer has a range, which
+// is 30d where none was asked for; others are of all days then.
+func screenOf(q *native.Question, site string, query url.Values, ranged bool) string {
 	path := "/dashboard/site/" + url.PathEscape(site)
 	screen := screens[q.Name]
 	if screen != "" {
@@ -39,7 +40,10 @@ func screenOf(q *native.Question, site string, query url.Values) string {
 		kept[name] = values
 	}
 	if q.Range && query.Get("from") == "" && query.Get("to") == "" && query.Get("range") == "" {
-		kept.Set("range", "30d") // a fresh screen compares, and leaves out bots
+		kept.Set("range", "all")
+		if ranged {
+			kept.Set("range", "30d") // a fresh screen compares, and leaves out bots
+		}
 	}
 	if len(kept) > 0 {
 		path += "?" + kept.Encode()

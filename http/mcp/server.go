@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"cairn/http/native"
 
@@ -28,9 +29,10 @@ type Asker interface {
 
 // Answer is the answer to a question.
 type Answer struct {
-	Status int    // of HTTP; 0 = nobody answered, and Body is a sentence
-	Body   []byte // JSON
-	Site   string // the name of the site; "" = not known
+	Status int            // of HTTP; 0 = nobody answered, and Body is a sentence
+	Body   []byte         // JSON
+	Site   string         // the name of the site; "" = not known
+	Zone   *time.Location // of the site's days; nil = UTC
 }
 
 // Caller is who calls a tool.

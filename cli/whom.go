@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"cairn/cli/config"
+)
+
+// This file says which server a command asks, and with which key: for commands that need no more
+// than a key that reads.
+
+// whom has the flags of such a command.
+type whom struct {
+	config.Flags
+	url, key string
+	to       string // the server as errors name it
+}
+
+func (w *whom) register(f *flags) {
+	w.Register(f.FlagSet)
+	f.StringVar(&w.url, "url", "", "ask the server at `URL` (default: CAIRN_URL, or that of the data directory)")
+	f.StringVar(&w.key, "key", "", "ask with the key `KEY`, or with that in the file of @FILE (default: CAIRN_KEY, or the admin token of the data directory)")
+}
+
+// read completes the flags from the environment, and checks them.
+func (w *whom) read() error {
+	own := w.File != "" || w.DataDir != "" || w.Listen != "" // who names a server does not mean another one
+	if w.url == "" && !own {
+		w.url = os.Getenv("CAIRN_URL")
+	}
+	if w.key == "" && !own {
+		w.key = os.Getenv("CAIRN_KEY")
+	}
+	if file, is := strings.CutPrefix(w.key, "@"); is {
+		var err error
+		if w.key, err = keyInFile(file); err != nil {
+			return fmt.Errorf("-key: %w", err)
+		}
+	}
+	if w.url != "" {
+		u, err := url.Parse(w.url)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+			return fmt.Errorf("-url: %q is no address of a server, such as https://stats.example", w.url)
+		}
+	}
+	return nil
+}
+
+// keyInFile reads a key from a file, whose path keeps it out of the list of processes.
+func keyInFile(name string) (string, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, 4<<10))
+	if err != nil {
+		return "", err
+	}
+	key := strings.TrimSpace(string(text))
+	if key == "" || strings.ContainsAny(key, " \t\r\n") {
+		return "", fmt.Errorf("%s has to have one key and nothing else", name)
+	}
+	return key, nil
+}
+
+// reach finds the server. cfg is the configuration of this machine, nil where nothing of it is
+// needed. It does not say whether the server runs.
+func (w *whom) reach() (s *server, cfg *config.Config, err error) {
+	if w.url != "" && w.key != "" {
+		s = &server{client: &http.Client{Timeout: askMax}, base: strings.TrimSuffix(w.url, "/"), header: http.Header{}}
+	} else {
+		loaded, _, err := config.Load(w.Flags, os.Environ())
+		if err == nil && w.key == "" {
+			err = config.ShowKeys(&loaded)
+		}
+		if err == nil {
+			s, err = reach(&loaded, w.url)
+		}
+		switch {
+		case err != nil && w.url != "":
+			return nil, nil, fmt.Errorf("%w. Give the key of %s as -key or CAIRN_KEY", err, w.url)
+		case err != nil:
+			return nil, nil, fmt.Errorf("%w. To ask another server, give -url and -key, or CAIRN_URL and CAIRN_KEY", err)
+		}
+		cfg = &loaded
+	}
+	if w.key != "" {
+		s.header.Set("Authorization", "Bearer "+w.key)
+	}
+	w.to = s.base
+	if cfg != nil && w.url == "" {
+		w.to = baseURL(cfg, cfg.Listen[:min(1, len(cfg.Listen))]) + " (data directory " + cfg.DataDir + ")"
+	}
+	return s, cfg, nil
+}
+
+// where is the server as errors name it.
+func (w *whom) where() string { return w.to }
+
+// unreached is the error of a server that does not answer: its address, and what to try.
+func (w *whom) unreached(err error) error {
+	var inner *url.Error
+	if errors.As(err, &inner) {
+		err = inner.Err
+	}
+	try := "is it running? \"cairn serve\" starts it"
+	if w.url != "" {
+		try = "is that its address, and does it run?"
+	}
+	return fmt.Errorf("cannot reach the server at %s: %w: %s", w.to, err, try)
+}
