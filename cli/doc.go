@@ -27,6 +27,7 @@
 //	backups.go  the commands on backups, and restore from one
 //	offline.go  the same for a stopped data directory or a snapshot
 //	readonly.go "serve -read-only": the same for many clients
+//	mcp.go      answers an assistant; whom.go says which server such a command asks
 //	tail.go     prints events as they come, and what is refused
 //	configcmd.go
 //	            checks and shows the configuration

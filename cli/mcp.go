@@ -116,9 +116,9 @@ func (a *assisting) Ask(ctx context.Context, q *native.Question, rawQuery string
 		name = a.site
 		rawQuery = strings.TrimPrefix(rawQuery+"&site="+url.QueryEscape(name), "&")
 	}
-	answer := a.get(ctx, q.Path, rawQuery)
+	answer := a.get(ctx, q.Path, rawQuery, !a.people)
 	if answer.Status != http.StatusOK {
-		return answer
+		return a.named(ctx, answer)
 	}
 	facts := a.facts(ctx, name)
 	answer.Site = facts.Name
@@ -128,9 +128,9 @@ func (a *assisting) Ask(ctx context.Context, q *native.Question, rawQuery string
 	return answer
 }
 
-// get asks for a path of the API, within the limits of an assistant. An answer of a server that does
+// get asks for a path of the API; limited: within the limits of an assistant. An answer of a server that does
 // not know them is no answer: it may name people.
-func (a *assisting) get(ctx context.Context, path, rawQuery string) mcp.Answer {
+func (a *assisting) get(ctx context.Context, path, rawQuery string, limited bool) mcp.Answer {
 	address := a.server.base + path
 	if rawQuery != "" {
 		address += "?" + rawQuery
@@ -142,7 +142,7 @@ func (a *assisting) get(ctx context.Context, path, rawQuery string) mcp.Answer {
 	}
 	req.Header = a.server.header.Clone()
 	const limits = "Cairn-Assistant"
-	if !a.people {
+	if limited {
 		limit := "numbers"
 		for _, name := range a.props {
 			limit += "&prop=" + url.QueryEscape(name)
@@ -160,12 +160,31 @@ func (a *assisting) get(ctx context.Context, path, rawQuery string) mcp.Answer {
 		return failed(a.unreached(err))
 	case len(body) > answerBytesMax:
 		return failed(errors.New("the answer is too long"))
-	case res.StatusCode == http.StatusOK && !a.people && res.Header.Get(limits) == "":
+	case res.StatusCode == http.StatusOK && limited && res.Header.Get(limits) == "":
 		return failed(errors.New("the server is too old to answer an assistant without showing it people; update it, or start this command with -people"))
 	case res.StatusCode == http.StatusUnauthorized:
 		return failed(fmt.Errorf("the server at %s does not know the key: whoever set this up has to give another one with -key or CAIRN_KEY", a.where()))
 	}
 	return mcp.Answer{Status: res.StatusCode, Body: body}
+}
+
+// named adds the names of the sites to an answer that refuses the site, if the key opens all sites.
+func (a *assisting) named(ctx context.Context, refused mcp.Answer) mcp.Answer {
+	var said struct{ Field, Error string }
+	var page struct{ Sites []siteFacts }
+	_ = json.Unmarshal(refused.Body, &said)
+	if said.Field != "site" && said.Error != "no such site" {
+		return refused
+	}
+	answer := a.get(ctx, "/api/v1/sites", "", false)
+	if answer.Status != http.StatusOK || json.Unmarshal(answer.Body, &page) != nil {
+		return refused
+	}
+	names := make([]string, 0, len(page.Sites))
+	for _, s := range page.Sites {
+		names = append(names, s.Name)
+	}
+	return mcp.Answer{Body: []byte("site: must be one of " + strings.Join(names, ", "))}
 }
 
 // facts are those of a site by its name, "" = that of the key. They are asked for once.
@@ -180,7 +199,7 @@ func (a *assisting) facts(ctx context.Context, name string) siteFacts {
 	if name != "" {
 		query = "site=" + url.QueryEscape(name)
 	}
-	answer := a.get(ctx, "/api/v1/site", query)
+	answer := a.get(ctx, "/api/v1/site", query, !a.people)
 	if answer.Status != http.StatusOK || json.Unmarshal(answer.Body, &facts) != nil {
 		return siteFacts{}
 	}

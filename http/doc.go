@@ -58,7 +58,8 @@
 // exclude.go, repeat.go, requestid.go and ratelimit.go; reads.go is the way of a read. failure.go turns
 // errors into answers, stream.go sends a body while it is made, cors.go adds the headers that
 // browsers need. sites.go holds the sites. dashboards.go answers what the pages
-// of the dashboard ask, gate.go knows whose a browser is, and shares.go who looks by a share. A
+// of the dashboard ask, gate.go knows whose a browser is, and shares.go who looks by a share. assistants.go lets
+// assistants in and answers their tools. A
 // request uses the sites that were configured when
 // it began, even if they change in the meantime. The settings of a site for a dialect are in
 // that dialect's settings.go. health.go, metrics.go, process.go, origin.go, rejected.go and accesslog.go

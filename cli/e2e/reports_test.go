@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// Every example of docs/reports.md answers, and with numbers: the events of a few visitors of a
+// Every example of docs/reports.md answers, and with numbers, and its tool says the same: the events of a few visitors of a
 // shop are in the ranges.
 func TestReportsPage(t *testing.T) {
 	t.Parallel()
-	server := startServer(t, t.TempDir())
+	dir := t.TempDir()
+	server := startServer(t, dir, configured(t, assistantsConfig)...)
 	var body strings.Builder
 	for visitor := range 6 {
 		at := time.Now().Add(-time.Hour - time.Duration(visitor)*24*time.Hour)
@@ -44,6 +45,7 @@ func TestReportsPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	assistants := map[string]*assistant{"over HTTP": overHTTP(t, server, server.keys().ReadKey), "over stdio": overStdio(t, server, nil, "-url", server.url(), "-key", server.keys().ReadKey, "-people")}
 	asked := 0
 	for line := range strings.Lines(string(page)) {
 		line, is := strings.CutPrefix(line, `curl -sS "localhost:8080`)
@@ -62,6 +64,15 @@ func TestReportsPage(t *testing.T) {
 				t.Errorf("%s: %d lines: %s", line, rows, answer)
 			}
 			continue
+		}
+		if question, _, _ := strings.Cut(path, "?"); question != "/api/v1/count" {
+			sameAsTools(t, path, func() []byte {
+				_, answer, err := request("GET", server.url()+path, http.Header{"Authorization": {"Bearer " + server.keys().ReadKey}}, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return answer
+			}, assistants)
 		}
 		var got any
 		if err := json.Unmarshal(answer, &got); err != nil || !hasNumber(got) {
