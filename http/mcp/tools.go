@@ -109,7 +109,7 @@ func schemaOf(p *native.Param) map[string]any {
 }
 
 // aboutParam says what a parameter is, in the words of the table. Assistants read all tools before
-// they ask: of what most tools take, the first sentence has to do. An argument is a plain text,
+// they ask: of what many tools take, the first sentences have to do. An argument is a plain text,
 // where an address has a percent-encoded one.
 func aboutParam(p *native.Param) string {
 	if p.Filters() {
@@ -122,10 +122,30 @@ func aboutParam(p *native.Param) string {
 		}
 		return strings.Join(parts, "`")
 	}
-	if about, _, more := strings.Cut(p.About, ". "); more && isCommon(p.Name) {
-		return about + "."
+	if isCommon(p.Name) {
+		return firstSentences(p.About)
 	}
 	return p.About
+}
+
+// sentencesMax is how long the first sentences of a text may be.
+const sentencesMax = 140
+
+// firstSentences are as many sentences as are short together, one at least.
+func firstSentences(text string) string {
+	at := 0
+	for {
+		end := strings.Index(text[at:], ". ")
+		if end < 0 {
+			end = len(text) - at - 1
+		}
+		if at > 0 && at+end >= sentencesMax {
+			return strings.TrimSpace(text[:at])
+		}
+		if at += end + 1; at >= len(text) {
+			return text
+		}
+	}
 }
 
 // isCommon reports whether at least every fourth question takes a parameter.
