@@ -254,3 +254,59 @@ func TestAssistantsAreTurnedOn(t *testing.T) {
 	reload("# off\n")
 	ask(404, "there is nothing here")
 }
+
+// The set-up lines of docs/assistants.md are what they seem, and its table has the tools that there
+// are.
+func TestAssistantsPage(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(top, "docs", "assistants.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	exe := startServer(t, t.TempDir()).options.Exe
+	blocks := 0
+	for block := range strings.SplitSeq(page, "```json\n") {
+		block, _, _ = strings.Cut(block, "```")
+		if !strings.HasPrefix(block, "{") {
+			continue
+		}
+		blocks++
+		var lines map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(block), &lines); err != nil {
+			t.Errorf("%v: %s", err, block)
+		}
+		var one struct {
+			Cairn struct {
+				Command, URL string
+				Args         []string
+			}
+		}
+		for _, name := range []string{"mcpServers", "servers", "context_servers"} {
+			if lines[name] != nil {
+				if err := json.Unmarshal(lines[name], &one); err != nil {
+					t.Errorf("%v: %s", err, block)
+				}
+			}
+		}
+		switch c := one.Cairn; {
+		case c.URL == "https://stats.example/mcp" && c.Command == "":
+		case c.Command != "cairn" || len(c.Args) == 0:
+			t.Errorf("%+v: %s", c, block)
+		default:
+			if out, err := exec.CommandContext(t.Context(), exe, append(c.Args, "-h")...).CombinedOutput(); err != nil || !strings.Contains(string(out), "Usage: cairn mcp") {
+				t.Errorf("%v: %v %s", c.Args, err, out)
+			}
+		}
+	}
+	if blocks < 5 {
+		t.Errorf("the page has %d blocks", blocks)
+	}
+	_, table, _ := strings.Cut(page, "## The tools\n")
+	table, _, _ = strings.Cut(table, "\n\nThe arguments")
+	for _, q := range native.Questions() {
+		if name := "`" + strings.ReplaceAll(q.Name, "/", "_") + "`"; strings.Contains(table, name) != (!q.Admin && q.Name != "count") {
+			t.Errorf("the table of tools and %s", name)
+		}
+	}
+}
