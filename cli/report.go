@@ -47,8 +47,7 @@ var writeMail func(out io.Writer, e *reporting, r *tables.Report) error
 
 // reporting is one run of the command.
 type reporting struct {
-	config.Flags
-	url, key string
+	whom
 	name     string
 	question *native.Question // nil = the overview
 	query    url.Values       // parameters and filters
@@ -174,9 +173,7 @@ func (e *reporting) flags() *flags {
 
 // where are the flags that say whom to ask.
 func (e *reporting) where(f *flags) {
-	e.Register(f.FlagSet)
-	f.StringVar(&e.url, "url", "", "ask the server at `URL` (default: CAIRN_URL, or that of the data directory)")
-	f.StringVar(&e.key, "key", "", "ask with the key `KEY`, or with that in the file of @FILE (default: CAIRN_KEY, or the admin token of the data directory)")
+	e.register(f)
 }
 
 // forms are the flags that say how to print.
@@ -351,19 +348,8 @@ func (e *reporting) read(f *flags) error {
 	if e.format == "" {
 		e.format = "text"
 	}
-	own := e.File != "" || e.DataDir != "" || e.Listen != "" // who names a server does not mean another one
-	if e.url == "" && !own {
-		e.url = os.Getenv("CAIRN_URL")
-	}
-	if e.key == "" && !own {
-		e.key = os.Getenv("CAIRN_KEY")
-	}
-	if file, is := strings.CutPrefix(e.key, "@"); is {
-		text, err := readKey(file)
-		if err != nil {
-			return fmt.Errorf("-key: %w", err)
-		}
-		e.key = text
+	if err := e.whom.read(); err != nil {
+		return err
 	}
 	switch {
 	case e.watch > 0 && e.format != "text":
@@ -381,29 +367,5 @@ func (e *reporting) read(f *flags) error {
 			return err
 		}
 	}
-	if e.url != "" {
-		u, err := url.Parse(e.url)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" {
-			return fmt.Errorf("-url: %q is no address of a server, such as https://stats.example.org", e.url)
-		}
-	}
 	return nil
-}
-
-// readKey reads a key from a file.
-func readKey(name string) (string, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, 4<<10))
-	if err != nil {
-		return "", err
-	}
-	key := strings.TrimSpace(string(text))
-	if key == "" || strings.ContainsAny(key, " \t\r\n") {
-		return "", fmt.Errorf("%s has to have one key and nothing else", name)
-	}
-	return key, nil
 }

@@ -269,7 +269,7 @@ func TestReportWatch(t *testing.T) {
 	})
 	q, _ := native.QuestionNamed("visits")
 	var out locked
-	e := &reporting{url: address, key: "k3y", name: "visits", question: &q, query: url.Values{}, format: "text", watch: time.Millisecond, out: &out, err: &out}
+	e := &reporting{whom: whom{url: address, key: "k3y"}, name: "visits", question: &q, query: url.Values{}, format: "text", watch: time.Millisecond, out: &out, err: &out}
 	ctx, stop := context.WithTimeout(context.Background(), 20*time.Second)
 	defer stop()
 	ended := make(chan error, 1)

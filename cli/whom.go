@@ -39,21 +39,21 @@ func (w *whom) read() error {
 	}
 	if file, is := strings.CutPrefix(w.key, "@"); is {
 		var err error
-		if w.key, err = keyInFile(file); err != nil {
+		if w.key, err = readKey(file); err != nil {
 			return fmt.Errorf("-key: %w", err)
 		}
 	}
 	if w.url != "" {
 		u, err := url.Parse(w.url)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-			return fmt.Errorf("-url: %q is no address of a server, such as https://stats.example", w.url)
+			return fmt.Errorf("-url: %q is no address of a server, such as https://stats.example.org", w.url)
 		}
 	}
 	return nil
 }
 
-// keyInFile reads a key from a file, whose path keeps it out of the list of processes.
-func keyInFile(name string) (string, error) {
+// readKey reads a key from a file, whose path keeps it out of the list of processes.
+func readKey(name string) (string, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return "", err

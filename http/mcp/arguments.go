@@ -31,6 +31,9 @@ func queryOf(q *native.Question, arguments json.RawMessage) (rawQuery string, er
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", cut(a.name), err)
 		}
+		if p := q.Param(a.name); p != nil && p.Some && len(values) > 1 {
+			values = []string{strings.Join(values, ",")}
+		}
 		for _, value := range values {
 			name := a.name
 			switch {
@@ -41,7 +44,7 @@ func queryOf(q *native.Question, arguments json.RawMessage) (rawQuery string, er
 			case name == "format":
 				return "", errors.New("format: a tool answers with JSON alone")
 			}
-			if p := q.Param(name); p != nil && p.Filters() {
+			if p := q.Param(name); p != nil && p.Inside {
 				value = plainFilter(value)
 			}
 			if b.Len() > 0 {

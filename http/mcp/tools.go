@@ -73,6 +73,7 @@ func takes(p *native.Param, sites bool) bool {
 func inputSchema(q *native.Question, sites bool) json.RawMessage {
 	properties := make(map[string]any)
 	conditions, visit := false, false
+	var required []string
 	for i := range q.Params {
 		p := &q.Params[i]
 		conditions = conditions || p.Filter
@@ -88,6 +89,9 @@ func inputSchema(q *native.Question, sites bool) json.RawMessage {
 			one["description"] = about
 		}
 		properties[p.Name] = one
+		if p.Required {
+			required = append(required, p.Name)
+		}
 	}
 	if conditions {
 		about := "Conditions that must all hold: country=DE, path~=/blog/*, value>=10, prop.plan=pro, has=prop.plan. Operators: = != ~= !~= >= <="
@@ -96,13 +100,17 @@ func inputSchema(q *native.Question, sites bool) json.RawMessage {
 		}
 		properties[filters] = map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "description": about}
 	}
-	return marshal(map[string]any{"type": "object", "properties": properties})
+	schema := map[string]any{"type": "object", "properties": properties}
+	if required != nil {
+		schema["required"] = required
+	}
+	return marshal(schema)
 }
 
 // schemaOf is the schema of one value of a parameter.
 func schemaOf(p *native.Param) map[string]any {
 	var one map[string]any
-	if err := json.Unmarshal(p.Whole(), &one); err != nil {
+	if err := json.Unmarshal(p.Schema, &one); err != nil {
 		panic(err) // the contract is part of the program
 	}
 	return one
@@ -112,20 +120,24 @@ func schemaOf(p *native.Param) map[string]any {
 // they ask: of what many tools take, the first sentences have to do. An argument is a plain text,
 // where an address has a percent-encoded one.
 func aboutParam(p *native.Param) string {
-	if p.Filters() {
-		about := strings.ReplaceAll(p.About, "percent-encoded query string of plain filters", "list of plain filters with & between them")
+	about := p.About
+	switch {
+	case p.Inside:
+		about = strings.ReplaceAll(about, "percent-encoded query string of plain filters", "list of plain filters with & between them")
 		parts := strings.Split(about, "`")
 		for i := 1; i < len(parts); i += 2 {
 			if plain, err := url.QueryUnescape(parts[i]); err == nil {
 				parts[i] = plain
 			}
 		}
-		return strings.Join(parts, "`")
+		about = strings.Join(parts, "`")
+	case p.Group != "": // other calls have it too
+		about = firstSentences(about)
 	}
-	if isCommon(p.Name) {
-		return firstSentences(p.About)
+	if p.Some {
+		about += " Some of " + strings.Join(p.Values, ", ") + ", separated by commas."
 	}
-	return p.About
+	return strings.TrimSpace(about)
 }
 
 // sentencesMax is how long the first sentences of a text may be.
@@ -146,18 +158,6 @@ func firstSentences(text string) string {
 			return text
 		}
 	}
-}
-
-// isCommon reports whether at least every fourth question takes a parameter.
-func isCommon(name string) bool {
-	n := 0
-	questions := native.Questions()
-	for i := range questions {
-		if p := questions[i].Param(name); p != nil && p.Name == name {
-			n++
-		}
-	}
-	return 4*n >= len(questions)
 }
 
 // outputSchema is the schema of the answer. A text that was cut or escaped still is one of it: no
