@@ -72,7 +72,7 @@ func TestLinkOfMail(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := &reporting{whom: whom{Flags: config.Flags{File: c.file}}, url: c.url, query: query, question: c.question}
+		e := &reporting{whom: whom{Flags: config.Flags{File: c.file}, url: c.url}, query: query, question: c.question}
 		if got := e.dashboard(report); got != c.want {
 			t.Errorf("%s %s %.60s: %s, not %s", filepath.Base(c.file), c.url, c.query, got, c.want)
 		}
