@@ -28,6 +28,8 @@
 //	offline.go  the same for a stopped data directory or a snapshot
 //	readonly.go "serve -read-only": the same for many clients
 //	mcp.go      answers an assistant; whom.go says which server such a command asks
+//	report.go   the command "report": every question of the API; reportask.go asks, reportwatch.go asks
+//	            again and again
 //	tail.go     prints events as they come, and what is refused
 //	configcmd.go
 //	            checks and shows the configuration

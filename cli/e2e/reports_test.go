@@ -47,6 +47,7 @@ func TestReportsPage(t *testing.T) {
 	}
 	assistants := map[string]*assistant{"over HTTP": overHTTP(t, server, server.keys().ReadKey), "over stdio": overStdio(t, server, nil, "-url", server.url(), "-key", server.keys().ReadKey, "-people")}
 	asked := 0
+	reporting := &reportRun{t: t, server: server, flags: make(map[string]string)}
 	for line := range strings.Lines(string(page)) {
 		line, is := strings.CutPrefix(line, `curl -sS "localhost:8080`)
 		path, rest, _ := strings.Cut(line, `"`)
@@ -54,6 +55,7 @@ func TestReportsPage(t *testing.T) {
 			continue
 		}
 		asked++
+		path += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + "max_age=600" // the same answer twice
 		status, answer, err := request("GET", server.url()+path, http.Header{"Authorization": {"Bearer " + server.keys().ReadKey}}, "")
 		if err != nil || status != 200 {
 			t.Errorf("%s: %d %s %v", line, status, answer, err)
@@ -62,6 +64,9 @@ func TestReportsPage(t *testing.T) {
 		if strings.Contains(line, "format=csv") {
 			if rows := bytes.Count(answer, []byte("\n")); rows < 2 {
 				t.Errorf("%s: %d lines: %s", line, rows, answer)
+			}
+			if got := reporting.ask(path); string(got) != string(answer) {
+				t.Errorf("cairn report -csv for %s:\n%s\nwant\n%s", path, got, answer)
 			}
 			continue
 		}
@@ -78,6 +83,10 @@ func TestReportsPage(t *testing.T) {
 		if err := json.Unmarshal(answer, &got); err != nil || !hasNumber(got) {
 			t.Errorf("%s: %v, no number but 0 in %s", line, err, answer)
 		}
+		if json := reporting.ask(path, "-json"); sorted(t, json) != sorted(t, answer) {
+			t.Errorf("cairn report -json for %s:\n%s\nwant\n%s", path, json, answer)
+		}
+		reporting.compare(path, got)
 	}
 	if asked < 12 {
 		t.Errorf("the page has %d examples", asked)

@@ -16,6 +16,7 @@
 //   - screen.go: the screen of the dashboard that shows the same
 //   - safe.go: texts of strangers
 //   - width.go: how wide a text is on a terminal
-//   - text.go, grid.go: a report as text, and tables side by side
+//   - rows.go: the rows of an answer as they were sent
+//   - text.go, texttable.go, grid.go: a report as text, its tables, and columns in the room there is
 //   - chart.go: bars, sparklines and graphs
 package tables
