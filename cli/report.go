@@ -60,7 +60,7 @@ type reporting struct {
 	dir    string         // the data directory whose server is asked; "" = it is that of a url
 	zone   *time.Location // of the site; nil = it was not asked
 	out    io.Writer
-	err    io.Writer
+	seen   bool // out is a terminal
 }
 
 // reportNames are all reports.
@@ -81,7 +81,7 @@ func report(args []string, stdout, stderr io.Writer) int {
 		listReports(stdout)
 		return ExitOK
 	}
-	e := &reporting{name: name, query: url.Values{}, out: stdout, err: stderr}
+	e := &reporting{name: name, query: url.Values{}, out: stdout}
 	if name != overviewName {
 		q, ok := native.QuestionNamed(name)
 		if !ok {

@@ -269,7 +269,7 @@ func TestReportWatch(t *testing.T) {
 	})
 	q, _ := native.QuestionNamed("visits")
 	var out locked
-	e := &reporting{whom: whom{url: address, key: "k3y"}, name: "visits", question: &q, query: url.Values{}, format: "text", watch: time.Millisecond, out: &out, err: &out}
+	e := &reporting{whom: whom{url: address, key: "k3y"}, name: "visits", question: &q, query: url.Values{}, format: "text", watch: time.Millisecond, out: &out}
 	ctx, stop := context.WithTimeout(context.Background(), 20*time.Second)
 	defer stop()
 	ended := make(chan error, 1)
@@ -312,5 +312,23 @@ func TestScreen(t *testing.T) {
 	}
 	if want := "one\x1b[K\ntwo\x1b[K\nthree\x1b[K\n\x1b[J" + "\x1b[3A\rfour\x1b[K\n\x1b[J"; out.String() != want {
 		t.Errorf("%q", out.String())
+	}
+}
+
+// What a terminal gets of an answer's own bytes has nothing that it obeys, however the bytes come.
+func TestSafeWriter(t *testing.T) {
+	text := "a\x1b[2J,\u009b,日本\u202e\r\nb\r\n\xff\xe6"
+	want := `a\x1b[2J,\x9b,日本\u202e` + "\nb\n\ufffd"
+	for size := range len(text) {
+		var out strings.Builder
+		w := &safeWriter{out: &out}
+		for at := 0; at < len(text); at += size + 1 {
+			if n, err := w.Write([]byte(text[at:min(len(text), at+size+1)])); err != nil || n == 0 {
+				t.Fatal(n, err)
+			}
+		}
+		if out.String() != want {
+			t.Errorf("by %d bytes: %q, want %q", size+1, out.String(), want)
+		}
 	}
 }

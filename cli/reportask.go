@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"cairn/cli/config"
 	"cairn/http/native"
@@ -41,6 +42,7 @@ func (e *reporting) run(ctx context.Context) error {
 		return e.again(ctx)
 	}
 	out := e.out
+	e.seen = isTerminal(out)
 	var kept *bytes.Buffer
 	if e.server.stored { // the lock is given back before anything is printed
 		kept = new(bytes.Buffer)
@@ -105,8 +107,9 @@ func (e *reporting) print(ctx context.Context, style tables.Style) error {
 		if err != nil {
 			return err
 		}
+		out := e.bytes()
 		for _, row := range rows {
-			if _, err := e.out.Write(append(row, '\n')); err != nil {
+			if _, err := out.Write(append(row, '\n')); err != nil {
 				return err
 			}
 		}
@@ -169,7 +172,7 @@ func (e *reporting) copy(ctx context.Context) error {
 		for name, answer := range answers {
 			parts[name] = answer
 		}
-		return json.NewEncoder(e.out).Encode(parts)
+		return json.NewEncoder(e.bytes()).Encode(parts)
 	}
 	res, err := e.get(ctx, e.question, e.query)
 	if err != nil {
@@ -180,14 +183,61 @@ func (e *reporting) copy(ctx context.Context) error {
 	if e.server.stored {
 		body = &io.LimitedReader{R: res.Body, N: storedMax + 1}
 	}
-	n, err := io.Copy(e.out, body)
+	n, err := io.Copy(e.bytes(), body)
 	if err == nil && e.server.stored && n > storedMax {
 		return errors.New("the answer is too large for a stopped store: start the server and ask that")
 	}
-	if err == nil && isTerminal(e.out) {
+	if err == nil && e.seen {
 		_, err = io.WriteString(e.out, "\n")
 	}
 	return err
+}
+
+// bytes is where the bytes of an answer go. A terminal obeys some of those that a stranger sent, so it
+// gets them as escapes.
+func (e *reporting) bytes() io.Writer {
+	if e.seen {
+		return &safeWriter{out: e.out}
+	}
+	return e.out
+}
+
+// safeWriter makes lines of text safe for a terminal.
+type safeWriter struct {
+	out  io.Writer
+	rest []byte // the begin of a character, or of the end of a line, whose end has not come
+}
+
+func (w *safeWriter) Write(text []byte) (int, error) {
+	all := append(w.rest, text...)
+	end := len(all)
+	for back := 1; back < utf8.UTFMax && back <= len(all); back++ {
+		if first := all[len(all)-back]; utf8.RuneStart(first) {
+			if !utf8.FullRune(all[len(all)-back:]) {
+				end = len(all) - back
+			}
+			break
+		}
+	}
+	if end > 0 && end == len(all) && all[end-1] == '\r' { // perhaps that of a line
+		end--
+	}
+	w.rest = append([]byte(nil), all[end:]...)
+	var b strings.Builder
+	for line := range strings.Lines(string(all[:end])) {
+		line, whole := strings.CutSuffix(line, "\n")
+		if whole {
+			line = strings.TrimSuffix(line, "\r")
+		}
+		b.WriteString(tables.Safe(line))
+		if whole {
+			b.WriteByte('\n')
+		}
+	}
+	if _, err := io.WriteString(w.out, b.String()); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // ask asks a question and returns the body of its answer.

@@ -84,9 +84,9 @@ func TestLinkOfMail(t *testing.T) {
 
 // The message is one, and its lines end as sendmail wants them.
 func TestPrintedMail(t *testing.T) {
-	e := &reporting{url: "https://stats.example", query: url.Values{"range": {"lastweek"}}, mailTo: "ada@example.com", mailFrom: "Shop <shop@example.com>"}
+	e := &reporting{whom: whom{url: "https://stats.example"}, query: url.Values{"range": {"lastweek"}}, mailTo: "ada@example.com", mailFrom: "Shop <shop@example.com>"}
 	var out bytes.Buffer
-	if err := printMail(&out, e, &tables.Report{Title: "Overview", Site: "a\\r\\nBcc: eve@evil.example"}); err != nil {
+	if err := printMail(&out, e, &tables.Report{Title: "Overview", Site: "a\r\nBcc: eve@evil.example"}); err != nil {
 		t.Fatal(err)
 	}
 	m, err := mail.ReadMessage(bytes.NewReader(out.Bytes()))

@@ -86,6 +86,12 @@ func TestReportOnATerminal(t *testing.T) {
 			}
 		}
 	}
+	for _, form := range []string{"-json", "-ndjson", "-csv"} { // the bytes of the API, but none that the terminal obeys
+		text := onTerminal(t, s.options.Exe, 80, []string{"TERM=xterm"}, "report", "events", "-limit", "1000", form, "-data", s.options.Dir)
+		if safeText(t, "events "+form, text); !strings.Contains(text, `\u202e`) {
+			t.Errorf("%s: %s", form, text)
+		}
+	}
 	text := onTerminal(t, s.options.Exe, 80, []string{"TERM=xterm", "NO_COLOR=1"}, "report", "pages", "-data", s.options.Dir)
 	if strings.Contains(text, "\x1b") || !strings.Contains(text, "█") {
 		t.Errorf("NO_COLOR: %q", text)
