@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -27,10 +28,11 @@ type asset struct {
 	plain, packed []byte
 }
 
+// They are made when the first page is: a command that serves none does not wait for them.
 var (
-	style  = joinAssets("cairn", ".css", "text/css; charset=utf-8")
-	script = joinAssets("cairn", ".js", "text/javascript; charset=utf-8")
-	icon   = joinAssets("icon", ".svg", "image/svg+xml")
+	style  = sync.OnceValue(func() *asset { return joinAssets("cairn", ".css", "text/css; charset=utf-8") })
+	script = sync.OnceValue(func() *asset { return joinAssets("cairn", ".js", "text/javascript; charset=utf-8") })
+	icon   = sync.OnceValue(func() *asset { return joinAssets("icon", ".svg", "image/svg+xml") })
 )
 
 // joinAssets joins the files of one kind.
@@ -68,7 +70,7 @@ func pack(dst, body []byte, level int) []byte {
 // asset is GET /dashboard/assets/NAME.
 func (d *Dashboard) asset(req *dialect.Request, res *dialect.Response) {
 	name := path.Base(req.Path)
-	for _, a := range []*asset{style, script, icon} {
+	for _, a := range []*asset{style(), script(), icon()} {
 		if a.name != name {
 			continue
 		}

@@ -19,7 +19,7 @@ var updateCharts = flag.Bool("charts.update", false, "write the golden drawings;
 func drawn(t testing.TB, name string, view any) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, view); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, view); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

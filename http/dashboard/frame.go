@@ -178,7 +178,7 @@ func (s state) onlyFilters() (only state) {
 // shell fills what every page has, with or without a site.
 func (d *Dashboard) shell(cookie string, f *frameView) {
 	f.Theme = themeOf(cookie)
-	f.Style, f.Script, f.Icon = d.path("assets", style.name), d.path("assets", script.name), d.path("assets", icon.name)
+	f.Style, f.Script, f.Icon = d.path("assets", style().name), d.path("assets", script().name), d.path("assets", icon().name)
 }
 
 // themeOf is the theme that the cookie names.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"cairn/http/dialect"
@@ -20,8 +21,11 @@ import (
 //go:embed templates
 var templateFiles embed.FS
 
-// templates take finished views. None calls back into Go for data.
-var templates = template.Must(template.New("").ParseFS(templateFiles, "templates/*.html"))
+// templates take finished views. None calls back into Go for data. They are read when the first page
+// is made: a command that serves none does not wait for them.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").ParseFS(templateFiles, "templates/*.html"))
+})
 
 // page is one screen as it is made for one request.
 type page struct {
@@ -271,7 +275,7 @@ func (p *page) fragment(rows [][]*panel, name string, res *dialect.Response) {
 // write runs a template. The templates are constants, so an error is a bug, which is shown in
 // the tests and logged.
 func (p *page) write(name string, view any) {
-	if err := templates.ExecuteTemplate(&p.out, name, view); err != nil {
+	if err := templates().ExecuteTemplate(&p.out, name, view); err != nil {
 		p.d.log.Error("dashboard: template", "name", name, "error", err.Error())
 	}
 }

@@ -98,8 +98,8 @@ func TestSizesOfFirstView(t *testing.T) {
 		what      string
 		got, most int
 	}{
-		{"style", len(style.packed), 9 << 10},
-		{"script", len(script.packed), 14 << 10},
+		{"style", len(style().packed), 9 << 10},
+		{"script", len(script().packed), 14 << 10},
 		{"overview", len(pack(nil, []byte(screenOn(t, madeOverview(func(i int) string { return fmt.Sprintf("/a/path/of/usual/length/%d", i*7919) }), "")), gzip.DefaultCompression)), 24 << 10},
 	} {
 		t.Logf("%s: %d bytes in gzip of at most %d", c.what, c.got, c.most)
