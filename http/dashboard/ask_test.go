@@ -1,6 +1,10 @@
 package dashboard
 
-import "testing"
+import (
+	"testing"
+
+	"cairn/http/native"
+)
 
 // What a panel asks for of its own holds beside the filters of the viewer, which are alternatives.
 func TestOwnFiltersHoldBesideTheViewers(t *testing.T) {
@@ -42,5 +46,24 @@ func TestPanelThatAFilterEmpties(t *testing.T) {
 	mustHave(t, page, "The filter of the field “Type” leaves nothing of this.", `<a href="/dashboard/site/shop?range=7d&amp;_tab=search&amp;country=DE">Take it off</a>`)
 	if !m.asks("breakdown", "type=search&type!=search") {
 		t.Errorf("asked %q", m.asked)
+	}
+}
+
+// Every parameter of the API that is no filter is known as one, or a screen would take it for a filter; and
+// no filter is.
+func TestKeptParametersAreThoseOfTheAPI(t *testing.T) {
+	known := map[string]bool{}
+	for _, q := range native.Questions() {
+		for _, p := range q.Params {
+			known[p.Name] = true
+			if p.Name != "saved" && (keeps[p.Name] == "") != p.Filter { // a saved filter goes with the filters
+				t.Errorf("%s of %s is kept as %q", p.Name, q.Name, keeps[p.Name])
+			}
+		}
+	}
+	for name := range keeps {
+		if takes, _ := native.Takes("saved", name); !known[name] && !takes {
+			t.Errorf("the API has no parameter %s", name)
+		}
 	}
 }

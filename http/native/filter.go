@@ -67,7 +67,7 @@ func filterOf(known paramList, name, text string) (query.Cond, error) {
 	if prefix, path, ok := strings.Cut(field, "."); ok && len(path) >= 2 && path[0] == '"' && path[len(path)-1] == '"' {
 		field = prefix + "." + path[1:len(path)-1]
 	}
-	ok := known.has(field) || c.Visit && (field == "timezone" || slices.Contains(visitFields, field))
+	ok := p != nil && !strings.Contains(field, ".") || known.takesPath(field) || c.Visit && (field == "timezone" || slices.Contains(visitFields, field))
 	if ok {
 		c.Field, ok = canonical(field)
 	}

@@ -76,11 +76,13 @@ func (l paramList) find(name string) *param {
 
 // has reports whether there is a parameter of a name, which may be that of a path, such as "prop.plan".
 func (l paramList) has(name string) bool {
+	return !strings.Contains(name, ".") && l.find(name) != nil || l.takesPath(name)
+}
+
+// takesPath reports whether a name is that of a path, such as "prop.plan", for which a parameter stands.
+func (l paramList) takesPath(name string) bool {
 	prefix, path, dotted := strings.Cut(name, ".")
-	if !dotted {
-		return l.find(name) != nil
-	}
-	return path != "" && len(path) <= queryPathMax && l.find(prefix+".") != nil
+	return dotted && path != "" && len(path) <= queryPathMax && l.find(prefix+".") != nil
 }
 
 // names are those of all parameters.

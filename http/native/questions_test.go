@@ -2,27 +2,62 @@ package native
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// Every call that reads one JSON object of a site is a question, but for those of one thing by its id and
-// what is saved; and every question has all that is asked elsewhere.
-func TestQuestionsAreAll(t *testing.T) {
-	named := map[string]bool{}
+// The questions are these, in this order: terminals, assistants and the documentation list them so. A new
+// call of the table is one, and is put in here.
+func TestQuestionsAreListed(t *testing.T) {
+	var names []string
 	for _, q := range Questions() {
-		named[q.Path] = true
-		if q.About == "" || q.Result == "" || len(q.Params) == 0 {
+		names = append(names, q.Name)
+	}
+	const want = "visits pages breakdown aggregate funnel funnel/entities retention retention/entities paths live goals shop fields values " +
+		"count series counters events sessions users site sites"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	for _, name := range names {
+		if q, ok := QuestionNamed(name); !ok || q.Name != name {
+			t.Errorf("%s: %+v", name, q)
+		}
+	}
+	if q, ok := QuestionNamed("saved"); ok {
+		t.Errorf("%+v", q)
+	}
+}
+
+// Every question has all that is asked elsewhere: a sentence of itself and of each parameter, schemas that
+// need nothing else, and the answers' names.
+func TestQuestionsAreWhole(t *testing.T) {
+	for _, q := range Questions() {
+		if q.About == "" || q.Result == "" || q.Answers == "" || strings.HasSuffix(q.About, ".") || len(q.Params) == 0 {
 			t.Errorf("%+v", q)
 		}
-		r, _ := routeFor("GET", q.Path)
-		for _, name := range r.params.names() {
-			if p := q.Param(name + strings.Repeat("x", strings.Count(name[len(name)-1:], "."))); p == nil || p.Name != name || len(p.Schema) == 0 {
-				t.Errorf("%s: parameter %s: %+v", q.Name, name, p)
+		for _, p := range q.Params {
+			var schema struct {
+				Ref     string `json:"$ref"`
+				Enum    []string
+				Default any
 			}
-		}
-		if len(q.Params) != len(r.params.names()) {
-			t.Errorf("%s has %d parameters, the table %d", q.Name, len(q.Params), len(r.params.names()))
+			if err := json.Unmarshal(p.Schema, &schema); err != nil || schema.Ref != "" || !p.Some && !slices.Equal(schema.Enum, p.Values) {
+				t.Errorf("%s %s: schema %s, values %q: %v", q.Name, p.Name, p.Schema, p.Values, err)
+			}
+			if !strings.HasSuffix(p.About, ".") {
+				t.Errorf("%s %s: %q is no sentence", q.Name, p.Name, p.About)
+			}
+			if p.Filter && (!p.Repeats || p.Group != "filters") || p.Required && p.Default != "" || p.Some && p.Values == nil {
+				t.Errorf("%s: %+v", q.Name, p)
+			}
+			name := p.Name
+			if strings.HasSuffix(name, ".") {
+				name += "x"
+			}
+			if found := q.Param(name); found == nil || found.Name != p.Name {
+				t.Errorf("%s: parameter %s: %+v", q.Name, name, found)
+			}
 		}
 		var schema struct {
 			Defs map[string]any `json:"$defs"`
@@ -31,9 +66,21 @@ func TestQuestionsAreAll(t *testing.T) {
 			t.Errorf("%s: schema %s, %v", q.Name, q.Schema(), err)
 		}
 	}
-	for _, r := range table {
-		if r.read != nil && !r.streams && !r.exports && !strings.Contains(r.path, "*") && !strings.HasPrefix(r.path, adminPath) && r.path != savedPath && !named[r.path] {
-			t.Errorf("%s is no question", r.path)
+}
+
+func TestTakes(t *testing.T) {
+	for call, want := range map[string]bool{
+		"visits interval": true, "visits name": true, "visits visit.": true, "visits prop.plan": true, "visits step": false, "visits operator": false,
+		"funnel/entities at": true, "live range": false, "live max_age": true, "sites site": false, "saved kind": true, "events order": true,
+	} {
+		name, param, _ := strings.Cut(call, " ")
+		if takes, known := Takes(name, param); takes != want || !known {
+			t.Errorf("%s: %v, known %v", call, takes, known)
+		}
+	}
+	for _, name := range []string{"", "export", "live/stream", "events/x", "admin/sites", "nothing", "visits/"} {
+		if _, known := Takes(name, "site"); known {
+			t.Errorf("%q is known", name)
 		}
 	}
 }

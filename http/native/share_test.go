@@ -158,3 +158,28 @@ func TestShareParameters(t *testing.T) {
 		}
 	}
 }
+
+// What a share never shows is refused whatever its scope: all that is saved, all sites, files of events, and
+// all that is of the admin.
+func TestShareNever(t *testing.T) {
+	var never []string
+	for _, r := range table {
+		if r.read == nil {
+			continue
+		}
+		c := &reading{req: &dialect.Request{Share: &dialect.Share{}}}
+		var status *dialect.StatusError
+		switch err := c.shared(r); {
+		case errors.As(err, &status) && status.Failure == dialect.Forbidden:
+			if !strings.HasPrefix(r.path, adminPath) {
+				never = append(never, strings.TrimPrefix(r.path, "/api/v1/"))
+			}
+		case err != nil || strings.HasPrefix(r.path, adminPath):
+			t.Errorf("%s: %v", r.path, err)
+		}
+	}
+	slices.Sort(never)
+	if got := strings.Join(never, " "); got != "export saved sites" {
+		t.Errorf("never shared are %s", got)
+	}
+}
