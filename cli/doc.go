@@ -39,6 +39,8 @@
 //	            exportperson.go has what is no list of events
 //	dashboard.go
 //	            links that open the dashboard
+//	reportmail.go
+//	            prints a report as one mail
 //	import.go   imports what other tools have recorded
 //	repair.go keys.go geo.go bench.go healthcheck.go version.go
 //	            the commands of these names
