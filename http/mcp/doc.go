@@ -27,7 +27,6 @@
 //   - call.go: one call of a tool
 //   - texts.go: the texts of an answer
 //   - result.go: what is written for people beside the answer
-//   - screen.go: the screens of the dashboard
 //   - post.go: one message over HTTP
 //   - stdio.go: messages over the standard streams
 //   - rate.go: how many calls a minute

@@ -38,7 +38,7 @@ func (c *Caller) describe(q *native.Question, rawQuery string, query url.Values,
 	}
 	line("As of", cut(f.AsOf.Time))
 	if c.Dashboard && a.Site != "" {
-		line("The same in the dashboard", c.Address(screenOf(q, a.Site, query, f.From != "")))
+		line("The same in the dashboard", c.Address(tables.Screen(q, a.Site, query, f.From != "")))
 	}
 	line("The same by curl", curl(c.Address(q.Path), rawQuery))
 
