@@ -513,3 +513,98 @@ func TestAssistantLimits(t *testing.T) {
 		t.Errorf("a message that is too long: %d", res.StatusCode)
 	}
 }
+
+// A program that asks the API for an assistant has the server hold it to less than its key may, and
+// sees in the answer that it did.
+func TestAssistantHeader(t *testing.T) {
+	t.Parallel()
+	s := startAssisted(t, func(o *Options) { o.Assistants.Enabled = false })
+	s.tell(someEvents)
+	for _, test := range []struct {
+		limits, call string
+		status       int
+		says, told   string
+	}{
+		{"numbers", "visits?range=7d", 200, `"visits":2`, "numbers"},
+		{"numbers", "visits?user=ada%40example.com", 403, "user: an assistant may not name user", ""},
+		{"numbers", "breakdown?by=prop.plan", 403, "an assistant may not name prop.plan", ""},
+		{"numbers&prop=plan&prop=a%26b", "breakdown?by=prop.plan", 200, "pro", "numbers"},
+		{"numbers&prop=*", "breakdown?by=prop.mail", 200, "ada@", "numbers"},
+		{"numbers&prop=*", "breakdown?by=user", 403, "an assistant", ""},
+		{"numbers", "events", 403, "an assistant may see numbers alone", ""},
+		{"numbers", "users/ada@example.com", 403, "an assistant may see numbers alone", ""},
+		{"numbers", "export", 403, "an assistant may see numbers alone", ""},
+		{"numbers", "saved", 403, "an assistant may see numbers alone", ""},
+		{"numbers", "sites", 403, "", ""},
+		{"numbers", "site", 200, `"scope":"numbers"`, "numbers"},
+		{"people", "site", 400, "Cairn-Assistant: must be numbers", ""},
+		{"numbers&people=1", "site", 400, "Cairn-Assistant", ""},
+		{"prop=plan", "site", 400, "Cairn-Assistant", ""},
+		{"", "events", 200, "ada@example.com", ""},
+	} {
+		a := s.send("GET", "/api/v1/"+test.call, "", "Authorization: Bearer shop-secret", "Cairn-Assistant: "+test.limits)
+		if a.status != test.status || !strings.Contains(a.body, test.says) || a.header["cairn-assistant"] != test.told {
+			t.Errorf("%s, %s: %d %v %s", test.limits, test.call, a.status, a.header, a.body)
+		}
+	}
+	// The admin's token is held, too.
+	if a := s.send("GET", "/api/v1/events?site=shop", "", adminKey, "Cairn-Assistant: numbers"); a.status != 403 {
+		t.Errorf("the admin: %d %s", a.status, a.body)
+	}
+	login := s.send("POST", "/dashboard/login", "key=shop-secret", "Content-Type: application/x-www-form-urlencoded", ownPage)
+	cookie, _, _ := strings.Cut(login.header["set-cookie"], ";")
+	if a := s.send("GET", "/api/v1/site", "", "Cookie: "+cookie, "Cairn-Assistant: numbers"); a.status != 400 {
+		t.Errorf("a browser: %d %s", a.status, a.body)
+	}
+}
+
+// The address of the dashboard in an answer is a screen that shows something.
+func TestAssistantScreens(t *testing.T) {
+	t.Parallel()
+	s := startAssisted(t, func(o *Options) { o.Assistants.People = true })
+	s.tell(someEvents)
+	session := s.connect("shop-read")
+	login := s.send("POST", "/dashboard/login", "key=shop-secret", "Content-Type: application/x-www-form-urlencoded", ownPage)
+	cookie, _, _ := strings.Cut(login.header["set-cookie"], ";")
+	for _, test := range []struct {
+		tool      string
+		arguments map[string]any
+		path      string
+	}{
+		{"visits", map[string]any{"range": "7d", "filters": []string{"country=DE", "path~=/*"}, "by": "source", "limit": 5, "compare": "previous"}, "?compare=previous&country=DE&path~=%2F%2A&range=7d"},
+		{"visits", nil, "?range=30d"},
+		{"visits", map[string]any{"from": "2026-11-01", "to": "2026-11-30"}, "?from=2026-11-01&to=2026-11-30"},
+		{"pages", map[string]any{"of": "title"}, "/pages?of=title&range=30d"},
+		{"breakdown", map[string]any{"by": "name"}, "?range=30d"},
+		{"aggregate", map[string]any{"of": "value", "type": "order"}, "/numbers?of=value&range=30d&type=order"},
+		{"funnel", map[string]any{"step": []string{"name=Home", "name=signup"}}, "/funnels?range=30d&step=name%3DHome&step=name%3Dsignup"},
+		{"funnel_entities", map[string]any{"step": []string{"name=Home", "name=signup"}, "at": 2}, "/funnels?range=30d&step=name%3DHome&step=name%3Dsignup"},
+		{"retention", map[string]any{"period": "day", "range": "7d"}, "/retention?period=day&range=7d"},
+		{"paths", nil, "/paths?range=30d"},
+		{"live", map[string]any{"filters": "country=DE"}, "/live?country=DE"},
+		{"goals", nil, "?range=30d"},
+		{"shop", nil, "/shop?range=30d"},
+		{"events", map[string]any{"filters": "user=ada@example.com"}, "/events?range=all&user=ada%40example.com"},
+		{"users", nil, "/people?range=all"},
+		{"series", map[string]any{"range": "7d"}, "?range=7d"},
+	} {
+		got := s.call(session, test.tool, test.arguments)
+		_, path, _ := strings.Cut(got.text, "The same in the dashboard: http://"+s.addr)
+		path, _, _ = strings.Cut(path, "\n")
+		if path != "/dashboard/site/shop"+test.path {
+			t.Errorf("%s %v: %s\n%s", test.tool, test.arguments, path, got.text)
+			continue
+		}
+		wait := "&_wait=1"
+		if !strings.Contains(path, "?") {
+			wait = "?_wait=1"
+		}
+		if a := s.send("GET", path+wait, "", "Cookie: "+cookie); a.status != 200 || strings.Contains(a.body, `class="error"`) {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	without := startAssisted(t, func(o *Options) { o.Dashboard = false })
+	if got := without.call(without.connect("shop-read"), "visits", nil); strings.Contains(got.text, "dashboard") {
+		t.Errorf("there is no dashboard: %s", got.text)
+	}
+}

@@ -382,6 +382,9 @@ func TestMessages(t *testing.T) {
 			t.Errorf("%.100s: %d %s", test.message, status, body)
 		}
 	}
+	for session := range s.one().Sessions() {
+		t.Errorf("a session is kept: %v", session)
+	}
 	if r := s.Post(t.Context(), c, func(name string) string {
 		return map[string]string{"Accept": "application/json", "Content-Type": "application/json"}[name]
 	}, []byte(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)); r.Status != 400 || !strings.Contains(string(r.Body), "Accept must contain") || r.ContentType != "application/json" {
