@@ -422,3 +422,66 @@ func cutBytes(text string) string {
 	}
 	return text
 }
+
+// The answer of each question becomes a mail whose two parts have its numbers and its rows.
+func TestMailOfEachQuestion(t *testing.T) {
+	const folder = "../testdata"
+	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string]bool{}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		if strings.HasPrefix(name, "overview-") {
+			continue
+		}
+		q, ok := native.QuestionNamed(strings.Replace(name, "-", "/", 1))
+		if !ok {
+			name, _, _ = strings.Cut(name, "-")
+			if q, ok = native.QuestionNamed(name); !ok {
+				t.Fatalf("%s is of no question", file)
+			}
+		}
+		asked[q.Name] = true
+		answer, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := tables.Read(&q, url.Values{}, answer, tables.Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		m := message(t, r)
+		text, err := m.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, plain, page := read(t, text)
+		if want := m.text(); strings.ReplaceAll(plain, "\r\n", "\n") != want || len(want) < 20 {
+			t.Errorf("%s: the text is\n%s", file, plain)
+		}
+		shown := shownBy(t, page, m.Dashboard)
+		for _, n := range r.Numbers {
+			if !strings.Contains(shown, "\n"+n.Title+"\n"+n.Text) {
+				t.Errorf("%s: %s %s is missing", file, n.Title, n.Text)
+			}
+		}
+		left := rowsMax
+		for _, table := range r.Tables {
+			for _, row := range table.Rows[:min(len(table.Rows), left)] {
+				left--
+				for _, cell := range row.Cells[:min(len(row.Cells), columnsMax)] {
+					if cell.Text != "" && !strings.Contains(shown, "\n"+cut(cell.Text, textMax)+"\n") {
+						t.Errorf("%s: %q of %s is missing", file, cell.Text, table.Title)
+					}
+				}
+			}
+		}
+	}
+	for _, q := range native.Questions() {
+		if !asked[q.Name] {
+			t.Errorf("%s has no answer in %s", q.Name, folder)
+		}
+	}
+}
