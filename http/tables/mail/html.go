@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"unicode"
 
 	"cairn/http/tables"
 )
@@ -29,6 +30,7 @@ const (
 const (
 	stepsMax   = 92 // of the chart; a range with more has none
 	columnsMax = 8  // of a table
+	changesMax = 4  // of one whose numbers have changes
 	numbersRow = 3  // numbers side by side
 )
 
@@ -71,6 +73,7 @@ type headView struct {
 	Text    string
 	Right   bool
 	Changes bool // its numbers have a change, in a column of its own
+	Wide    bool // it is the only one of texts
 }
 
 type rowView struct {
@@ -85,6 +88,7 @@ type rowView struct {
 type cellView struct {
 	Pieces               []string
 	Right, Changes       bool
+	Line                 bool // it stays on one line: a number or a time
 	Change, Arrow, Color string
 }
 
@@ -170,10 +174,13 @@ func chartOf(s *tables.Series) *chartView {
 
 // tableOf is a table with at most *left rows, which it takes off.
 func tableOf(t *tables.Table, left *int) tableView {
-	columns := t.Columns[:min(len(t.Columns), columnsMax)]
+	columns := columnsOf(t)
 	v := tableView{Title: t.Title}
 	for _, c := range columns {
 		v.Heads = append(v.Heads, headView{Text: c.Title, Right: c.Kind.Right()})
+	}
+	if len(columns) > 1 && columns[1].Kind.Right() {
+		v.Heads[0].Wide = !v.Heads[0].Right
 	}
 	rows := t.Rows[:min(len(t.Rows), *left)]
 	*left -= len(rows)
@@ -190,7 +197,10 @@ func tableOf(t *tables.Table, left *int) tableView {
 		}
 		row.Rest = barWidth - row.Bar
 		for k, c := range rows[i].Cells[:min(len(rows[i].Cells), len(columns))] {
-			cell := cellView{Pieces: pieces(cut(c.Text, textMax)), Right: columns[k].Kind.Right(), Changes: v.Heads[k].Changes}
+			cell := cellView{Pieces: []string{c.Text}, Right: columns[k].Kind.Right(), Changes: v.Heads[k].Changes, Line: columns[k].Kind != tables.KindText}
+			if !cell.Line {
+				cell.Pieces = pieces(cut(c.Text, textMax))
+			}
 			cell.Change, cell.Arrow, cell.Color = changeOf(c.Change)
 			row.Cells = append(row.Cells, cell)
 		}
@@ -210,14 +220,39 @@ func tableOf(t *tables.Table, left *int) tableView {
 	return v
 }
 
-// pieces is a text in pieces that end where an address could begin or go on.
-func pieces(text string) (list []string) {
-	for text != "" {
-		at := strings.IndexAny(text, "./:@?&=")
-		if at < 0 || at == len(text)-1 {
-			return append(list, text)
+// columnsOf are the columns of a table that have room.
+func columnsOf(t *tables.Table) []tables.Column {
+	most := columnsMax
+	for i := range t.Rows {
+		for _, c := range t.Rows[i].Cells {
+			if c.Change.Text != "" {
+				most = changesMax
+			}
 		}
-		list, text = append(list, text[:at+1]), text[at+1:]
+	}
+	return t.Columns[:min(len(t.Columns), most)]
+}
+
+// pieceMax is how many characters of a text stand together, so that no word is wider than its column.
+const pieceMax = 20
+
+// pieces is a text in pieces that end where an address could begin or go on, and where a word is long.
+func pieces(text string) (list []string) {
+	begin, run := 0, 0
+	for i, r := range text {
+		if run >= pieceMax && !unicode.Is(unicode.M, r) {
+			list, begin, run = append(list, text[begin:i]), i, 0
+		}
+		run++
+		switch {
+		case r == ' ':
+			run = 0
+		case strings.ContainsRune("./:@?&=", r) && i+1 < len(text):
+			list, begin, run = append(list, text[begin:i+1]), i+1, 0
+		}
+	}
+	if begin < len(text) {
+		list = append(list, text[begin:])
 	}
 	return list
 }

@@ -423,6 +423,27 @@ func cutBytes(text string) string {
 	return text
 }
 
+// No piece of a text is an address, nor longer than a column is wide.
+func TestPieces(t *testing.T) {
+	for _, text := range append(slices.Clone(hostile), "", "/", "/blog/a.html?x=1&y=2", strings.Repeat("e\u0301", 50), "a "+strings.Repeat("b", 19)+" c") {
+		list := pieces(text)
+		if got := strings.Join(list, ""); got != text {
+			t.Errorf("%q becomes %q", text, list)
+		}
+		for i, piece := range list {
+			words := strings.Fields(piece)
+			for _, word := range words {
+				if n := len([]rune(strings.ReplaceAll(word, "\u0301", ""))); n > pieceMax {
+					t.Errorf("%.40q: a piece has %d characters: %q", text, n, piece)
+				}
+			}
+			if at := strings.IndexAny(piece, "./:@?&="); at >= 0 && at < len(piece)-1 && i < len(list)-1 {
+				t.Errorf("%.40q: the piece %q goes on", text, piece)
+			}
+		}
+	}
+}
+
 // The answer of each question becomes a mail whose two parts have its numbers and its rows.
 func TestMailOfEachQuestion(t *testing.T) {
 	const folder = "../testdata"
@@ -471,7 +492,7 @@ func TestMailOfEachQuestion(t *testing.T) {
 		for _, table := range r.Tables {
 			for _, row := range table.Rows[:min(len(table.Rows), left)] {
 				left--
-				for _, cell := range row.Cells[:min(len(row.Cells), columnsMax)] {
+				for _, cell := range row.Cells[:min(len(row.Cells), len(columnsOf(&table)))] {
 					if cell.Text != "" && !strings.Contains(shown, "\n"+cut(cell.Text, textMax)+"\n") {
 						t.Errorf("%s: %q of %s is missing", file, cell.Text, table.Title)
 					}
