@@ -45,13 +45,19 @@ func (r *Range) Line(i int) []byte {
 // Form is how a row is written.
 type Form uint8
 
-// The forms.
+// The forms. export.RowColumns lists the columns of the first three. What an event lacks is left out.
 const (
-	// Columns is an object that has a flat key for each column of ClickHouse's table. See
-	// export.RowColumns.
+	// Columns is an object that has a flat key for each column of ClickHouse's table: times are
+	// texts such as "2026-11-30 09:46:11.123" in UTC, objects are objects.
 	Columns Form = iota
-	// Native is the event as an export in NDJSON has it.
+	// Native is the event as an export in NDJSON has it, without the heartbeat, which is no part of
+	// a row.
 	Native
+	// ColumnsText is Columns with objects as texts, for servers that have no type for JSON.
+	ColumnsText
+	// ColumnsSeconds is ColumnsText with times in whole seconds, "2026-11-30 09:46:11", and the
+	// milliseconds in columns of their own, "time_ms" and "received_ms".
+	ColumnsSeconds
 )
 
 // Mark names a row that a sink has.
@@ -71,7 +77,7 @@ type Sink interface {
 	// Name is the sink's name in records, metrics, health and logs: "clickhouse".
 	Name() string
 
-	// Form is how the sink wants its rows. It does not change.
+	// Form is how the sink wants its rows. It is asked after Open, before each range.
 	Form() Form
 
 	// Open is called before the first call, and again after each error: is all there that is needed?
@@ -81,8 +87,9 @@ type Sink interface {
 	// After an error it is not known whether they are there.
 	Send(ctx context.Context, r *Range) error
 
-	// Newest returns the newest rows of a store and site, at most n of them, newest first.
-	Newest(ctx context.Context, store uint64, site Site, n int) ([]Mark, error)
+	// Newest returns the newest rows of a store and site whose seq is at most upTo, at most n of
+	// them, newest first. A sink that keeps only the end of what it has taken returns that.
+	Newest(ctx context.Context, store uint64, site Site, upTo uint64, n int) ([]Mark, error)
 
 	// Delete returns nil when no answer has one of these rows any more, even when a Send whose
 	// answer was lost arrives after it. Rows that are not there are no error.
@@ -94,6 +101,10 @@ type Sink interface {
 	// Close ends the sink. No other call is under way.
 	Close() error
 }
+
+// Whole is a Sink that has a range whole or not at all, so that its newest row ends a range. Of other
+// sinks the newest range is sent again where it is not known whether it came whole.
+type Whole interface{ Whole() bool }
 
 // Fault is an error of a sink that says how it ends.
 type Fault struct {
