@@ -12,6 +12,8 @@
 //	fields.go     columns of CSV and Parquet by name
 //	ndjson.go     an event as a line, and the objects in it
 //	csv.go        a line of a table
+//	columns.go    an event as a flat object, for a table in ClickHouse
+//	lines.go      rows in memory, for a sink
 //	parquet.go    a file of typed columns; noparquet.go is in place of it in a build without
 //
 // # What holds

@@ -156,13 +156,23 @@ func (o *output) write(b []byte) error {
 }
 
 // wrote counts events that are written.
-func (o *output) wrote(s *read.Stretches, b *block) {
+func (o *output) wrote(s *read.Stretches, b *block) error {
 	before := o.done.Events
 	o.done.Events += uint64(b.len())
 	o.done.Last = string(s.AppendID(nil, b.seq(b.len()-1)))
 	if o.q.Progress != nil && before/progressEvents != o.done.Events/progressEvents {
 		o.q.Progress(o.done.Events, o.done.Last)
 	}
+	return nil
+}
+
+// textWriter is where texts go. After an error of a method nothing more is written.
+type textWriter interface {
+	// write takes text of a block, which is valid until it returns. The first text of a block
+	// begins with its first row.
+	write(text []byte) error
+	// wrote says that all of a block is written.
+	wrote(s *read.Stretches, b *block) error
 }
 
 // textEncoder is an encoder whose rows are texts one after the other.
@@ -172,7 +182,7 @@ type textEncoder interface {
 }
 
 // writeTexts reads the rows, has several goroutines encode them, and writes them in order.
-func writeTexts(ctx context.Context, s *read.Stretches, e textEncoder, out *output, bytes int64) error {
+func writeTexts(ctx context.Context, s *read.Stretches, e textEncoder, out textWriter, bytes int64) error {
 	workers := max(1, min(runtime.GOMAXPROCS(0), 4))
 	ctx, stop := context.WithCancel(ctx)
 	ordered, jobs := make(chan *block, workers+1), make(chan *block, workers+1)
@@ -231,8 +241,11 @@ func writeTexts(ctx context.Context, s *read.Stretches, e textEncoder, out *outp
 					return ctx.Err()
 				}
 			}
-			out.wrote(s, b)
+			err := out.wrote(s, b)
 			b.release()
+			if err != nil {
+				return err
+			}
 		}
 		return nil
 	}
@@ -241,7 +254,7 @@ func writeTexts(ctx context.Context, s *read.Stretches, e textEncoder, out *outp
 	wg.Wait()
 	// Where a goroutine has failed, the others and the writer only say that they were stopped.
 	for _, own := range errs {
-		if own != nil && !ctxError(own) && (err == nil || ctxError(err)) {
+		if own != nil && !ctxError(own) && (err == nil || ctxError(err) || err == errEnough) {
 			return own
 		}
 	}

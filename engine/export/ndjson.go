@@ -22,6 +22,8 @@ import (
 type ndjson struct {
 	s    *read.Stretches
 	site []byte // `,"site":"…"`
+
+	rowsOnly bool // without heartbeats, which are no part of a row
 }
 
 func newNDJSON(s *read.Stretches) *ndjson {
@@ -51,7 +53,7 @@ func textMember(name string) func(dst, cell []byte) []byte {
 
 // bind implements textEncoder.
 func (e *ndjson) bind(p *part) func(dst []byte, b *block, i int) []byte {
-	p.beats = true
+	p.beats = !e.rowsOnly
 	fields := func(names ...[2]string) (columns []int) {
 		for _, n := range names {
 			columns = append(columns, p.field(n[0], textMember(n[1])))

@@ -48,6 +48,7 @@
 // One file for each kind of answer:
 //
 //	matching.go          which rows a deletion takes
+//	carried.go           the rows that a sink takes
 //	list.go              listings of events
 //	facts.go             what the rows of a site say of it
 //	stretches.go         the rows of an export, many at a time

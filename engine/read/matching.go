@@ -32,6 +32,18 @@ func (rd *Reader) Matching(ctx context.Context, site *query.Site, where []query.
 	return v.matching(pred, nil)
 }
 
+// MatchingRetained is Matching over the rows that are visible now and those that retention alone
+// hides. A sink may have these, or may still take them.
+func (rd *Reader) MatchingRetained(ctx context.Context, site *query.Site, where []query.Cond, from, to int64) (*Matching, error) {
+	v := rd.retainedView(ctx, site)
+	defer v.Close()
+	pred, err := plan(v, where, from, to)
+	if err != nil {
+		return nil, err
+	}
+	return v.matching(pred, nil)
+}
+
 // retentionTime is how long retention may look for what it deletes. It looks once a night, and nobody
 // waits.
 const retentionTime = 10 * time.Minute

@@ -39,9 +39,18 @@ type view struct {
 
 // view returns a view of the site's rows as they are now.
 func (rd *Reader) view(ctx context.Context, site *query.Site) *view {
+	return rd.viewOf(ctx, site, (*table.Table).View)
+}
+
+// retainedView is view with the rows that retention alone hides.
+func (rd *Reader) retainedView(ctx context.Context, site *query.Site) *view {
+	return rd.viewOf(ctx, site, (*table.Table).RetainedView)
+}
+
+func (rd *Reader) viewOf(ctx context.Context, site *query.Site, take func(*table.Table) *table.View) *view {
 	t := rd.Table(site.ID)
 	joins := t.Links.Version()
-	return &view{View: t.View(), budget: rd.budget(ctx), public: rd.Public, counted: &rd.counted, zone: site.Location, reader: rd, site: site, joins: joins}
+	return &view{View: take(t), budget: rd.budget(ctx), public: rd.Public, counted: &rd.counted, zone: site.Location, reader: rd, site: site, joins: joins}
 }
 
 // links returns the links between the site's persons. It waits until the stored ones are

@@ -12,13 +12,45 @@ import (
 // deletions hide, those of before as well; nil = none. The table keeps it, and nobody may change
 // it any more.
 func (t *Table) Hide(all *roaring64.Bitmap) {
-	if all != nil && all.IsEmpty() {
-		all = nil
-	}
+	t.mu.RLock()
+	retained := t.retained
+	t.mu.RUnlock()
+	t.HideRetained(all, retained)
+}
+
+// HideRetained is Hide, and says which of the rows retention alone hides: views for sinks show
+// these. The caller makes sure that nobody hides rows meanwhile.
+func (t *Table) HideRetained(all, retained *roaring64.Bitmap) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.hidden = all
+	t.hidden, t.retained = unlessEmpty(all), unlessEmpty(retained)
+	t.hide()
+}
+
+func unlessEmpty(seqs *roaring64.Bitmap) *roaring64.Bitmap {
+	if seqs != nil && seqs.IsEmpty() {
+		return nil
+	}
+	return seqs
+}
+
+// hide computes what follows from hidden and retained. The caller holds mu.
+func (t *Table) hide() {
+	switch {
+	case t.hidden == nil || t.retained == nil:
+		t.erased = t.hidden
+	default:
+		t.erased = unlessEmpty(roaring64.AndNot(t.hidden, t.retained))
+	}
 	t.deletions++
+}
+
+// Retained returns the seqs of the rows that retention alone hides, nil = none. Nobody may change
+// it.
+func (t *Table) Retained() *roaring64.Bitmap {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.retained
 }
 
 // Hidden returns the seqs of the rows that are hidden, nil = none. Nobody may change it.

@@ -29,6 +29,8 @@ type Table struct {
 	last    uint64           // seq of the newest published event
 
 	hidden    *roaring64.Bitmap // seqs of rows that deletions hide; nil = none
+	retained  *roaring64.Bitmap // those of them that retention alone hides; nil = none
+	erased    *roaring64.Bitmap // the others; nil = none
 	deletions uint64            // how often hidden has changed
 
 	held atomic.Int64 // Views and Runs that are not closed

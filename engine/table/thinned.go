@@ -37,11 +37,11 @@ func (t *Table) unhide(done *roaring64.Bitmap) {
 	if t.hidden == nil {
 		return
 	}
-	left := roaring64.AndNot(t.hidden, done)
-	if t.hidden = left; left.IsEmpty() {
-		t.hidden = nil
+	t.hidden = unlessEmpty(roaring64.AndNot(t.hidden, done))
+	if t.retained != nil {
+		t.retained = unlessEmpty(roaring64.AndNot(t.retained, done))
 	}
-	t.deletions++
+	t.hide()
 }
 
 // namingFields are the fields of a row that the table of ids may have, see identity.NamesIn.

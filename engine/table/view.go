@@ -34,7 +34,22 @@ type Part struct {
 func (t *Table) View() *View {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	v := &View{Table: t, Last: t.last, runs: t.hold(), Deletions: t.deletions, hidden: t.hidden}
+	return t.view(t.hidden)
+}
+
+// RetainedView is View with the rows that retention alone hides: a sink takes them. The caller
+// closes it.
+func (t *Table) RetainedView() *View {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	v := t.view(t.erased)
+	v.Deletions |= 1 << 63 // what is remembered of it is not true of other views
+	return v
+}
+
+// view returns a view that does not show some rows. The caller holds mu.
+func (t *Table) view(hidden *roaring64.Bitmap) *View {
+	v := &View{Table: t, Last: t.last, runs: t.hold(), Deletions: t.deletions, hidden: hidden}
 	v.Parts = make([]Part, 0, len(v.runs.All)+len(t.sealing)+1)
 	for _, r := range v.runs.All {
 		v.Parts = append(v.Parts, Part{Run: r})
@@ -47,10 +62,10 @@ func (t *Table) View() *View {
 			v.Parts = append(v.Parts, Part{open: t.open, part: p})
 		}
 	}
-	if t.hidden != nil {
+	if hidden != nil {
 		for i := range v.Parts {
 			p := &v.Parts[i]
-			p.hidden = hiddenIn(t.hidden, p.First(), p.Last())
+			p.hidden = hiddenIn(hidden, p.First(), p.Last())
 		}
 	}
 	return v
