@@ -79,7 +79,7 @@ func (e *Engine) delete(ctx context.Context, site *query.Site, d query.Deletion)
 	if err := r.Put(b, site.ID); err != nil {
 		return query.Receipt{}, err
 	}
-	if err := b.Set(store.Key("version"), []byte{store.VersionNewest}, nil); err != nil {
+	if err := store.Raise(e.db, b, store.VersionDeletions); err != nil {
 		return query.Receipt{}, err
 	}
 	if err := b.Commit(pebble.Sync); err != nil {

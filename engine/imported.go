@@ -95,10 +95,7 @@ func (s *sequencer) noteImported(g *group) error {
 		return nil
 	}
 	s.imported = true
-	if err := g.batch.Set(store.Key("version"), []byte{store.VersionNewest}, nil); err != nil {
-		return fmt.Errorf("raise format version: %w", err)
-	}
-	return nil
+	return store.Raise(s.e.db, g.batch, store.VersionDeletions)
 }
 
 // importHeartbeat adds to g the last heartbeat of the visit that an imported event is in.

@@ -51,7 +51,7 @@ func TestPrefixesAreDisjoint(t *testing.T) {
 		name   string
 		prefix int
 	}{
-		{"store", store.Prefix}, {"id", store.PrefixID}, {"ids up to", store.PrefixIDsUpTo}, {"link", store.PrefixLink}, {"heartbeats", store.PrefixHeartbeats}, {"deletions", store.PrefixDeletions}, {"saved", store.PrefixSaved}, {"browsers", store.PrefixBrowsers}, {"key uses", store.PrefixKeyUses}, {"notes", store.PrefixNotes}, {"shipped", store.PrefixShipped},
+		{"store", store.Prefix}, {"id", store.PrefixID}, {"ids up to", store.PrefixIDsUpTo}, {"link", store.PrefixLink}, {"heartbeats", store.PrefixHeartbeats}, {"deletions", store.PrefixDeletions}, {"saved", store.PrefixSaved}, {"browsers", store.PrefixBrowsers}, {"key uses", store.PrefixKeyUses}, {"notes", store.PrefixNotes}, {"sinks", store.PrefixSinks}, {"shipped", store.PrefixShipped},
 		{"wal block", wal.PrefixBlock}, {"wal note", wal.PrefixNote},
 		{"index descriptor", index.PrefixDescriptor}, {"index run", index.PrefixRun},
 	} {

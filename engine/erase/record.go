@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"cairn/engine/query"
 	"cairn/engine/store"
@@ -49,6 +50,19 @@ type recordJSON struct {
 	DoneAt    int64               `json:"done_at,omitempty"`
 	Pieces    int                 `json:"pieces"`
 	Sum       uint64              `json:"sum"` // xxhash64 of the bitmap
+	Sinks     []sinkJSON          `json:"sinks,omitempty"`
+}
+
+type sinkJSON struct {
+	Name   string   `json:"name"`
+	At     int64    `json:"at,omitempty"`
+	Beyond []uint64 `json:"beyond,omitempty"`
+	Passed bool     `json:"passed,omitempty"`
+}
+
+// Carried reports whether no sink needs the seqs any more.
+func (r *Record) Carried() bool {
+	return !slices.ContainsFunc(r.Sinks, func(s query.SinkReceipt) bool { return s.At == 0 || !s.Passed })
 }
 
 // Key is the beginning of the keys of a deletion.
@@ -78,7 +92,11 @@ func (r *Record) Pieces(site uint32, set func(key, value []byte) error) error {
 		}
 	}
 	n := (len(seqs) + pieceBytes - 1) / pieceBytes
-	text, err := json.Marshal(recordJSON{r.Kind, r.Condition, r.By, r.Reason, r.Now, r.State, r.UpTo, r.Rows, r.First, r.Last, r.HiddenAt, r.PurgeBy, r.DoneAt, n, xxhash.Sum64(seqs)})
+	var sinks []sinkJSON
+	for _, s := range r.Sinks {
+		sinks = append(sinks, sinkJSON(s))
+	}
+	text, err := json.Marshal(recordJSON{r.Kind, r.Condition, r.By, r.Reason, r.Now, r.State, r.UpTo, r.Rows, r.First, r.Last, r.HiddenAt, r.PurgeBy, r.DoneAt, n, xxhash.Sum64(seqs), sinks})
 	if err != nil {
 		return fmt.Errorf("write a deletion: %w", err)
 	}
@@ -209,7 +227,11 @@ func parseHead(key, value []byte) (r *Record, pieces int, sum uint64, err error)
 	if err := json.Unmarshal(value[1:end], &j); err != nil {
 		return nil, 0, 0, errDamaged
 	}
-	return &Record{Receipt: query.Receipt{ID: binary.BigEndian.Uint64(key[prefix:]), Kind: j.Kind, Condition: j.Condition, By: j.By, Reason: j.Reason, Now: j.Now,
+	var sinks []query.SinkReceipt
+	for _, s := range j.Sinks {
+		sinks = append(sinks, query.SinkReceipt(s))
+	}
+	return &Record{Receipt: query.Receipt{Sinks: sinks, ID: binary.BigEndian.Uint64(key[prefix:]), Kind: j.Kind, Condition: j.Condition, By: j.By, Reason: j.Reason, Now: j.Now,
 		State: j.State, UpTo: j.UpTo, Rows: j.Rows, First: j.First, Last: j.Last, HiddenAt: j.HiddenAt, PurgeBy: j.PurgeBy, DoneAt: j.DoneAt}}, j.Pieces, j.Sum, nil
 }
 

@@ -56,4 +56,21 @@ type Receipt struct {
 	HiddenAt  int64
 	PurgeBy   int64
 	DoneAt    int64 // 0 = not yet
+
+	// Sinks says what became of the deletion in each sink that may have its events.
+	Sinks []SinkReceipt
+}
+
+// SinkReceipt says what a sink has done for a deletion.
+type SinkReceipt struct {
+	Name string
+	At   int64 // from when on no answer of the sink has the events; Unix milliseconds, 0 = not yet
+
+	// Beyond are numbers of this cairn in the sink under which there may be rows that this cairn
+	// lacks since a restore. The deletion did not reach those.
+	Beyond []uint64
+
+	// Passed says that the sink takes no row of the deletion any more. Then it does not need the
+	// seqs.
+	Passed bool
 }

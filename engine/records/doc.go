@@ -7,6 +7,7 @@
 //	saved.go     filters, goals, funnels, shares and notes that a site has saved
 //	browsers.go  sessions of browsers at the dashboard
 //	keyuses.go   on which day keys were last used
+//	sinks.go     how far sinks have come
 //
 // It knows keys and bytes. It does not know what a rule is, nor what a saved query asks.
 package records

@@ -123,7 +123,7 @@ func (r *repairer) damage(format string, args ...any) {
 // store does not have them any more.
 func (r *repairer) records() error {
 	var runs []index.Descriptor
-	err := errors.Join(r.readOwn(store.Prefix), r.readOwn(store.PrefixNotes))
+	err := errors.Join(r.readOwn(store.Prefix), r.readOwn(store.PrefixNotes), r.readOwn(store.PrefixSinks))
 	saved := r.readOwn(store.PrefixSaved)
 	err = errors.Join(err, saved, r.readOwn(store.PrefixDeletions))
 	bad := r.badSaved()
@@ -137,7 +137,7 @@ func (r *repairer) records() error {
 	copied, deletions := 0, make(map[string][]byte)
 	var spare []index.Descriptor
 	if err := store.SpareRecords(r.fs, r.dir, func(key, value []byte) error {
-		if (key[0] == store.Prefix || key[0] == store.PrefixNotes) && r.own[string(key)] == nil {
+		if (key[0] == store.Prefix || key[0] == store.PrefixNotes || key[0] == store.PrefixSinks) && r.own[string(key)] == nil {
 			r.own[string(key)] = slices.Clone(value)
 			copied++
 		}

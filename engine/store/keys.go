@@ -14,6 +14,7 @@
 //	0x46 | SHA-256                 sessions of browsers (engine/records)
 //	0x47 | site u32 | SHA-256      last uses of keys (engine/records)
 //	0x48 | site u32 | name         notes about a site (engine/records)
+//	0x49 | site u32 | name         cursors of sinks (engine/records)
 //	0x4a | (site u32)              how far the log is in a bucket (engine/backup)
 
 package store
@@ -32,6 +33,7 @@ const (
 	PrefixBrowsers   = 0x46
 	PrefixKeyUses    = 0x47
 	PrefixNotes      = 0x48
+	PrefixSinks      = 0x49
 	PrefixShipped    = 0x4a
 )
 

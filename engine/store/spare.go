@@ -266,7 +266,7 @@ func parseTables(b []byte) (tables []TableSum) {
 // for each its key and its value, both with their length before them.
 func readRecords(r pebble.Reader) ([]byte, error) {
 	b := []byte{spareVersion}
-	for _, prefix := range []byte{Prefix, PrefixDeletions, PrefixSaved, PrefixNotes, index.PrefixDescriptor} {
+	for _, prefix := range []byte{Prefix, PrefixDeletions, PrefixSaved, PrefixNotes, PrefixSinks, index.PrefixDescriptor} {
 		it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
 		if err != nil {
 			return nil, fmt.Errorf("read the store's records: %w", err)

@@ -34,9 +34,13 @@ const (
 	//	   store has the records "zone", "names", "lost" and "window"
 	//	4  rows may be deleted, and imported sessions have entries in the table of ids; the
 	//	   first deletion and the first import write it
-	Version       = 3 // that a start raises a store to
-	VersionNewest = 4 // the newest
-	VersionMin    = 1 // the oldest that can be read
+	//	5  sinks have cursors (engine/records), and deletions say which sinks have carried them
+	//	   out; the first sink writes it
+	Version          = 3 // that a start raises a store to
+	VersionDeletions = 4
+	VersionSinks     = 5
+	VersionNewest    = 5 // the newest
+	VersionMin       = 1 // the oldest that can be read
 	// PebbleFormat is the version of Pebble's format. It is raised only together with Version.
 	PebbleFormat = pebble.FormatValueSeparation
 )
@@ -124,6 +128,21 @@ func Read(r pebble.Reader) (Records, error) {
 		return Records{}, err
 	}
 	return s, nil
+}
+
+// Raise adds to a batch that the store has at least a format version. A store of a newer one keeps it.
+func Raise(r pebble.Reader, b *pebble.Batch, to byte) error {
+	now, err := Get(r, Key("version"))
+	if err != nil {
+		return err
+	}
+	if len(now) == 1 && now[0] >= to {
+		return nil
+	}
+	if err := b.Set(Key("version"), []byte{to}, nil); err != nil {
+		return fmt.Errorf("raise format version: %w", err)
+	}
+	return nil
 }
 
 // OpenPebble is pebble.Open, but it returns a panic as an error. Pebble reports a failing
