@@ -9,6 +9,7 @@ import (
 	"cairn/engine/enrich"
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/sink"
 )
 
 // Site is one site as the engine knows it. A *Site never changes: new settings make a new
@@ -124,6 +125,7 @@ type Stats struct {
 	RetentionDays                           uint64 // days that retention_bytes has deleted
 	Retention                               string // why retention deletes nothing; "" = it works
 	DiskFreeBytes, DiskReserveBytes         int64
+	Sinks                                   []sink.Stats
 	Corruptions                             uint64   // how often damaged data was found
 	Damaged                                 []string // files where it was found; the first few only
 }

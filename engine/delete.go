@@ -14,6 +14,7 @@ import (
 	"cairn/engine/erase"
 	"cairn/engine/query"
 	"cairn/engine/read"
+	"cairn/engine/records"
 	"cairn/engine/store"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -57,8 +58,11 @@ func (e *Engine) delete(ctx context.Context, site *query.Site, d query.Deletion)
 	case r.Rows == 0:
 		return query.Receipt{}, query.ErrNotFound
 	}
+	if r.Sinks, err = e.sinksFor(site.ID, d.Kind); err != nil {
+		return query.Receipt{}, err
+	}
 	t := e.state(site.ID)
-	all := r.Seqs
+	all, retained := r.Seqs, retainedOf(e.state(site.ID).Retained(), r.Seqs, d.Kind)
 	if hidden := t.Hidden(); hidden != nil {
 		all = roaring64.Or(hidden, r.Seqs)
 	}
@@ -86,7 +90,7 @@ func (e *Engine) delete(ctx context.Context, site *query.Site, d query.Deletion)
 		return query.Receipt{}, fmt.Errorf("delete: %w", noSpace(err))
 	}
 	e.savedChanges.Add(1) // tick copies the record to the spare files
-	t.Hide(all)
+	t.HideRetained(all, retained)
 	e.deletionStates.move("", r.State)
 	e.sessionOwners.Clear()
 	e.latestEvents.Clear()
@@ -130,6 +134,11 @@ func (e *Engine) copyDeletion(site uint32, r *erase.Record) bool {
 func (e *Engine) matching(ctx context.Context, site *query.Site, d *query.Deletion) (*read.Matching, error) {
 	if d.Kind == query.DeleteRetention {
 		return e.MatchingBefore(ctx, site, d.To)
+	}
+	if sinks, err := records.SiteSinks(e.db, site.ID); err != nil {
+		return nil, err
+	} else if len(sinks) > 0 {
+		return e.MatchingRetained(ctx, site, d.Where, d.From, d.To)
 	}
 	return e.Matching(ctx, site, d.Where, d.From, d.To)
 }
@@ -182,10 +191,15 @@ func (e *Engine) Deletions(_ context.Context, site *query.Site) (all []query.Rec
 // reads.
 func (e *Engine) loadDeletions() error {
 	for _, s := range e.allSites() {
-		all := roaring64.New()
+		all, retained, erased := roaring64.New(), roaring64.New(), roaring64.New()
 		if err := erase.Each(e.db, s.ID, func(r *erase.Record) error {
 			if r.State == query.DeletionHidden {
 				all.Or(r.Seqs)
+				if r.Kind == query.DeleteRetention {
+					retained.Or(r.Seqs)
+				} else {
+					erased.Or(r.Seqs)
+				}
 			}
 			e.copyDeletion(s.ID, r)
 			e.deletionStates.move("", r.State)
@@ -197,7 +211,8 @@ func (e *Engine) loadDeletions() error {
 			return err
 		}
 		if !all.IsEmpty() {
-			s.Hide(all)
+			retained.AndNot(erased)
+			s.HideRetained(all, retained)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 
 	"cairn/engine"
@@ -73,7 +74,7 @@ func TestDeletedPersonIsHidden(t *testing.T) {
 				t.Fatal(err)
 			}
 			count(e, n-n/users)
-			if all, err := e.Deletions(t.Context(), &site.Site); err != nil || len(all) != 1 || all[0] != r {
+			if all, err := e.Deletions(t.Context(), &site.Site); err != nil || len(all) != 1 || !reflect.DeepEqual(all[0], r) {
 				t.Errorf("deletions: %+v, %v; want %+v", all, err, r)
 			}
 			if err := e.Close(); err != nil {

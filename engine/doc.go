@@ -47,6 +47,7 @@
 //	retention.go   deletes what the sites no longer keep; retentionplan.go says so before
 //	backups.go     what a backup needs of the running store
 //	shipping.go    what a backup ships of the log
+//	sinks.go       carries rows to sinks, for which retention waits
 //	broadcast.go   how one goroutine tells others that something has happened
 //	stats.go       numbers for /metrics; stats_pebble.go those of Pebble; damage.go damage
 //	               that is found while the store is open; pagereads.go what queries touch

@@ -86,6 +86,7 @@ type Engine struct {
 	tuning   atomic.Pointer[Tuning] // never nil
 	retainer *retainer
 	shipping shipping
+	sinks    sinks
 	openedAt time.Duration // by Options.Elapsed
 
 	deleting       sync.Mutex // held while a deletion is made, or its state changes
@@ -115,6 +116,9 @@ func (e *Engine) Close() error {
 	if e.stopping.Swap(true) {
 		return errors.New("close: already closed")
 	}
+	e.sinks.mu.Lock()
+	e.endSinks()
+	e.sinks.mu.Unlock()
 	e.inflight.Wait()
 	close(e.stopTick)
 	e.ticking.Wait()

@@ -59,6 +59,10 @@ type MemoryPlan struct {
 
 	Bodies int64 // bodies of requests over bodyFreeBytes of http/wire, and answers
 
+	// Sinks is what carrying rows to sinks takes while some are configured: the lines of a range, and
+	// reading them. The page cache gives it up.
+	Sinks int64
+
 	Memtable int64 // one of Pebble's memtables; there are at most memtables of them
 	Blocks   int64 // Pebble's own block cache
 }
@@ -70,6 +74,9 @@ const memtables = 3
 // tables of user agents, connections, groups that are being committed. Its code is mapped from
 // the file and not part of it.
 const programBytes = 24 << 20
+
+// sinksBytesMax is what sinks need at most: ranges of 32 MiB, and reading them.
+const sinksBytesMax = 52 << 20
 
 // MemoryLeast is the least memory that a server starts with. With less, two full groups would
 // not fit into RowsLeast, and writers would wait for the sealer with every group.
@@ -111,6 +118,8 @@ func PlanMemory(bytes int64) MemoryPlan {
 		Tuples:   1 << (bits.Len64(uint64(min(bytes/192, 1<<20))) - 1),
 
 		Bodies: 24 * part,
+
+		Sinks: min(28*part, sinksBytesMax),
 
 		Memtable: max(7*part, 64<<10),
 		Blocks:   4 * part,
@@ -177,7 +186,7 @@ func (e *Engine) dividePool() {
 	e.pool.valuesMost.Store(m.CountedValues + share(m.ValuesMore))
 	more := e.moreBytes()
 	e.pool.moreShared.Store(more)
-	if pages := max(m.PagesLeast, free-more); pages != e.pool.pages {
+	if pages := max(m.PagesLeast, free-more-e.sinks.bytes.Load()); pages != e.pool.pages {
 		e.pool.pages = pages
 		e.cache.Resize(pages)
 	}

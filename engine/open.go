@@ -240,7 +240,7 @@ func (e *Engine) open() error {
 		e.retainer.run()
 	}()
 	e.files.Arm()
-	return nil
+	return e.CarryTo(e.opts.Sinks)
 }
 
 // setRules tells the table of ids which rules apply to a site in a store of a format version.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine/query"
+	"cairn/engine/sink"
 	"cairn/engine/store"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -46,6 +47,9 @@ type Options struct {
 	// Look with ReadOnly opens the store to look at it: a snapshot, or data that another server
 	// may take over. Every write is refused with ErrReadOnly, and the store counts as ready.
 	Look bool
+
+	// Sinks are the places that rows are carried to; CarryTo changes them. The engine closes each.
+	Sinks []sink.Config
 
 	// Pending keeps an Open that finds no space, for the next Open of the same directory. nil =
 	// the directory cannot be opened again by this process after such an Open.

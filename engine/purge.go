@@ -65,10 +65,10 @@ func (m *merger) erase(s *siteState) error {
 		}
 		return some
 	}
-	hidden := state(query.DeletionHidden)
+	hidden, held, until := m.e.heldBySinks(s, state(query.DeletionHidden))
 	if next := m.dueAt(s, hidden); next > now {
-		if len(hidden) == len(all) {
-			s.eraseAt.CompareAndSwap(eraseAgain, next)
+		if len(hidden)+len(held) == len(all) {
+			s.eraseAt.CompareAndSwap(eraseAgain, min(next, until))
 			return nil
 		}
 	} else if len(hidden) > 0 {
@@ -93,8 +93,11 @@ func (m *merger) erase(s *siteState) error {
 			return err
 		}
 	}
-	if len(all) == len(state(query.DeletionDone)) {
+	switch len(all) - len(state(query.DeletionDone)) {
+	case 0:
 		s.eraseAt.CompareAndSwap(eraseAgain, 0)
+	case len(held):
+		s.eraseAt.CompareAndSwap(eraseAgain, until)
 	}
 	return nil
 }
@@ -184,7 +187,7 @@ func (e *Engine) setState(s *siteState, records []*erase.Record, state query.Del
 		now := *r
 		if now.State = state; state == query.DeletionDone {
 			now.DoneAt = e.now().UnixMilli()
-			if e.copyDeletion(s.ID, r) { // otherwise the next start still has what to copy
+			if e.copyDeletion(s.ID, r) && r.Carried() { // otherwise the next start still has what to copy
 				now.Seqs = nil
 			}
 		}

@@ -175,6 +175,9 @@ func (e *Engine) deleteBefore(ctx context.Context, site *query.Site, before int6
 	return r, err
 }
 
+// reasonBytes is the reason of a deletion that makes the store smaller. It waits for no sink.
+const reasonBytes = "retention_bytes"
+
 // keptDays is how many days of a site retention_bytes never deletes.
 const keptDays = 2
 
@@ -213,7 +216,7 @@ func (r *retainer) deleteOldestDay(ctx context.Context, s *siteSize) (bytes int6
 	for oldest := max(s.from, calendar.Day(first, s.site.Location)); oldest <= calendar.Day(r.e.now().UnixMilli(), s.site.Location)-keptDays; {
 		s.from = oldest + 1
 		end := calendar.Start(s.from, s.site.zone())
-		receipt, err := r.e.deleteBefore(ctx, &s.site.Site, end, "retention_bytes")
+		receipt, err := r.e.deleteBefore(ctx, &s.site.Site, end, reasonBytes)
 		if err == nil {
 			r.e.stats.retentionDays.Add(1)
 			r.e.log.Info("retention_bytes: the oldest day of the largest site is deleted", "site", s.site.Name, "day", calendar.Date(oldest).Format(time.DateOnly), "events", receipt.Rows)

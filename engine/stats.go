@@ -85,6 +85,7 @@ func (e *Engine) Stats() Stats {
 		DedupWindowSeconds: e.opts.Dedup.Seconds(),
 		DiskFreeBytes:      e.disk.Free(),
 		DiskReserveBytes:   e.disk.Reserve(),
+		Sinks:              e.sinkStats(),
 	}
 	s.Corruptions, s.Damaged = e.damage.snapshot()
 	e.stats.mu.Lock()

@@ -33,6 +33,7 @@ type SinkCursor struct {
 	Since    uint64      // the site's last seq at that time
 	Cursor   uint64      // the last seq that the sink has, or need not have
 	Sending  SinkRange   // what may be there or not; the zero range = nothing
+	Reach    uint64      // the last seq that was ever sent under the newest number, at least Cursor where rows were sent
 	Stores   []SinkStore // numbers of this cairn in the sink, by their first seqs; at least one
 	Missed   uint64      // rows that were gone before the sink took them
 	MissedAt int64       // when the newest of them were counted, Unix milliseconds; 0 = never
@@ -59,6 +60,7 @@ type sinkJSON struct {
 	Since    uint64      `json:"since"`
 	Cursor   uint64      `json:"cursor"`
 	Sending  *SinkRange  `json:"sending,omitempty"`
+	Reach    uint64      `json:"reach,omitempty"`
 	Stores   []SinkStore `json:"stores"`
 	Missed   uint64      `json:"missed,omitempty"`
 	MissedAt int64       `json:"missed_at,omitempty"`
@@ -72,7 +74,7 @@ func SinkKey(site uint32, sink string) []byte {
 
 // Put adds the write of a cursor to a batch.
 func (c *SinkCursor) Put(b *pebble.Batch) error {
-	j := sinkJSON{SiteName: c.SiteName, Begun: c.Begun, Since: c.Since, Cursor: c.Cursor, Stores: c.Stores, Missed: c.Missed, MissedAt: c.MissedAt, Skipped: c.Skipped}
+	j := sinkJSON{SiteName: c.SiteName, Begun: c.Begun, Since: c.Since, Cursor: c.Cursor, Reach: c.Reach, Stores: c.Stores, Missed: c.Missed, MissedAt: c.MissedAt, Skipped: c.Skipped}
 	if c.Sending.Last != 0 {
 		j.Sending = &c.Sending
 	}
@@ -104,6 +106,7 @@ func ParseSink(key, value []byte) (*SinkCursor, error) {
 		return nil, bad
 	}
 	c.SiteName, c.Begun, c.Since, c.Cursor, c.Stores, c.Missed, c.MissedAt, c.Skipped = j.SiteName, j.Begun, j.Since, j.Cursor, j.Stores, j.Missed, j.MissedAt, j.Skipped
+	c.Reach = j.Reach
 	if j.Sending != nil {
 		c.Sending = *j.Sending
 	}

@@ -140,7 +140,15 @@ type Config struct {
 	Hold     time.Duration // how long retention waits for the sink with rewriting rows; 0 = HoldDefault
 	LagWarn  time.Duration // from which lag on /healthz names the sink; 0 = LagWarnDefault
 	SkipBad  bool          // a row that the sink refuses is noted and passed over, not waited for
-	StoreNum uint64        // number of this cairn in the sink; 0 = from its secret
+	StoreNum uint64        // number of this cairn in the sink, for sites that it meets from now on; 0 = from its secret
+
+	// What a range is and how often things are tried. 0 = the default: 100,000 rows, 32 MiB or less by
+	// Options.Memory, 5 s, 1 s, 1 h.
+	Rows      int
+	Bytes     int           // of the lines
+	Delay     time.Duration // how long rows wait for others
+	Retry     time.Duration // before the second attempt; it doubles up to a minute
+	LookEvery time.Duration // how often the newest rows of the sink are compared
 }
 
 // Defaults of Config.
