@@ -52,7 +52,10 @@ func (l *Lines) Read(ctx context.Context, s *read.Stretches, form RowForm, most 
 	}
 	err := writeTexts(ctx, s, e, to, bytes)
 	if l.Cut = errors.Is(err, errEnough); l.Cut {
-		err = nil
+		return nil
+	}
+	if err == nil {
+		err = ctx.Err() // the reading may have ended early
 	}
 	return err
 }

@@ -59,7 +59,7 @@ const (
 	monthsMost = 50 // ClickHouse refuses an INSERT into more than 100 partitions
 	delayMost  = 5 * time.Second
 	retryFirst = time.Second
-	retryMost  = time.Minute
+	retryTimes = 60 // how many times as long the last wait is
 	lookEvery  = time.Hour
 	pollMost   = 500 * time.Millisecond
 )
@@ -385,7 +385,7 @@ func (r *Runner) failed(ctx context.Context, s *carried, err error) {
 	} else if _, known := errors.AsType[*Fault](err); !known && own == nil {
 		f = &Fault{Passes: true, Code: "store_error", Err: err}
 	}
-	wait := retryMost
+	wait := retryTimes * r.cfg.Retry
 	if f.Passes {
 		wait = r.wait
 	}
@@ -404,7 +404,7 @@ func (r *Runner) failed(ctx context.Context, s *carried, err error) {
 	if ofSink {
 		r.ready = false
 		r.again = r.src.Elapsed() + wait
-		r.wait = min(2*r.wait, retryMost)
+		r.wait = min(2*r.wait, retryTimes*r.cfg.Retry)
 	} else {
 		s.again = r.src.Elapsed() + wait
 	}

@@ -147,7 +147,7 @@ type Config struct {
 	Rows      int
 	Bytes     int           // of the lines
 	Delay     time.Duration // how long rows wait for others
-	Retry     time.Duration // before the second attempt; it doubles up to a minute
+	Retry     time.Duration // before the second attempt; it doubles up to 60 times as long, the wait after an error that lasts
 	LookEvery time.Duration // how often the newest rows of the sink are compared
 }
 

@@ -1,0 +1,608 @@
+// Sinks: every row arrives once, in order, whatever the sink does, and deletions follow. A sink in
+// memory is the model of what its answers have.
+
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/export"
+	"cairn/engine/query"
+	"cairn/engine/sink"
+	"cairn/engine/sink/sinktest"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// quick is a sink that waits for nothing.
+func quick(s sink.Sink) sink.Config {
+	return sink.Config{Sink: s, Rows: 40, Delay: time.Millisecond, Retry: time.Millisecond, LookEvery: time.Hour}
+}
+
+// sinkStatus returns the status of the only sink.
+func sinkStatus(e *engine.Engine) (sink.Status, error) {
+	var all struct{ Sinks []sink.Status }
+	text, err := e.Sinks(ctx, false)
+	if err == nil {
+		err = json.Unmarshal(text, &all)
+	}
+	if err != nil || len(all.Sinks) != 1 {
+		return sink.Status{}, fmt.Errorf("%d sinks, %w", len(all.Sinks), err)
+	}
+	return all.Sinks[0], nil
+}
+
+var ctx = context.Background()
+
+// sinkWait is how long a test waits for a sink. It is reached when something is wrong alone.
+const sinkWait = time.Minute
+
+// until waits until the status of the only sink is as it should be.
+func until(e *engine.Engine, is func(*sink.Status) bool) (st sink.Status, err error) {
+	for end := time.Now().Add(sinkWait); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if st, err = sinkStatus(e); err != nil || is(&st) {
+			return st, err
+		}
+	}
+	return st, fmt.Errorf("the sink does not come to it: %+v", st)
+}
+
+// carriedAll reports whether a sink has all there is.
+func carriedAll(e *engine.Engine) func(*sink.Status) bool {
+	events := e.Events()
+	return func(st *sink.Status) bool {
+		n := 0
+		for _, s := range st.Sites {
+			if s.Cursor != events[s.Number] || s.Sending != nil {
+				return false
+			}
+			n++
+		}
+		return st.Deletions == 0 && n >= len(events) && st.State == sink.StateRunning
+	}
+}
+
+// rowLines returns the lines of the rows that a sink must have, by seq.
+func rowLines(e *engine.Engine, site *query.Site) (map[uint64]string, error) {
+	s := e.Carried(ctx, site, 0, math.MaxUint64)
+	defer s.Close()
+	l := new(export.Lines)
+	if err := l.Read(ctx, s, export.RowForm{Native: true}, export.LinesMost{}, 1<<20); err != nil {
+		return nil, err
+	}
+	lines, at := make(map[uint64]string), 0
+	for i, seq := range l.Seqs {
+		lines[seq] = string(l.Text[at:l.Ends[i]])
+		at = l.Ends[i]
+	}
+	return lines, nil
+}
+
+// sameAsSink compares what a place has of a site with the store: under each number the rows that the number
+// stands for, each once.
+func sameAsSink(e *engine.Engine, p *sinktest.Place, site *query.Site) error {
+	st, err := sinkStatus(e)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(st.Sites, func(s sink.SiteStatus) bool { return s.Number == site.ID })
+	if at < 0 {
+		return fmt.Errorf("the sink has not met site %s", site.Name)
+	}
+	want, err := rowLines(e, site)
+	if err != nil {
+		return err
+	}
+	for _, span := range st.Sites[at].Stores {
+		for seq, row := range p.Rows(span.Store, site.Name) {
+			if seq < span.First || seq > span.Last {
+				continue // of another store, or of one that is no more
+			}
+			if want[seq] != row.Line {
+				return fmt.Errorf("site %s, event %d: the sink has\n%s, the store\n%s", site.Name, seq, row.Line, want[seq])
+			}
+			delete(want, seq)
+		}
+	}
+	if len(want) > 0 {
+		return fmt.Errorf("site %s: the sink lacks events %d; it has %+v", site.Name, slices.Sorted(maps.Keys(want)), st.Sites[at])
+	}
+	return nil
+}
+
+// settled waits until the sink has all, and compares it with the store.
+func settled(e *engine.Engine, p *sinktest.Place, sites ...*engine.Site) error {
+	if _, err := until(e, carriedAll(e)); err != nil {
+		return err
+	}
+	for _, site := range sites {
+		if err := sameAsSink(e, p, &site.Site); err != nil {
+			return err
+		}
+	}
+	if faults := p.Faults(); len(faults) > 0 {
+		return errors.New(strings.Join(faults, "\n"))
+	}
+	return nil
+}
+
+func TestSinkGetsEveryRow(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		w := newWorkload(rand.New(rand.NewPCG(1, 1)))
+		place := sinktest.New(whole)
+		o := w.options(vfs.NewMem(), rand.New(rand.NewPCG(1, 2)))
+		o.Sinks = []sink.Config{quick(&sinktest.Sink{Place: place, Rows: sink.Native})}
+		e := open(t, o)
+		w.run(e, 3, 40, never)
+		if err := settled(e, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+		st, _ := sinkStatus(e)
+		if st.LagSeconds != 0 || st.Sites[0].Missed != 0 || len(st.Sites) != 2 || st.Sites[0].Cursor == 0 {
+			t.Errorf("status %+v", st)
+		}
+		var all struct{ Sinks []sink.Status }
+		text, err := e.Sinks(ctx, true)
+		if err != nil || json.Unmarshal(text, &all) != nil || len(all.Sinks[0].Sites[0].Counts) != 1 || all.Sinks[0].Sites[0].Counts[0].Rows != st.Sites[0].Last {
+			t.Errorf("counts %s, %v", text, err)
+		}
+		stats := e.Stats().Sinks
+		if len(stats) != 1 || stats[0].Rows != e.Stats().Accepted || stats[0].Waiting != 0 || stats[0].Errors != 0 {
+			t.Errorf("stats %+v of %d events", stats, e.Stats().Accepted)
+		}
+	}
+}
+
+// Without a sink the store has nothing of sinks, and keeps its version.
+func TestStoreWithoutSinks(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewMem()
+	w := newWorkload(rand.New(rand.NewPCG(1, 3)))
+	e := open(t, w.options(fs, rand.New(rand.NewPCG(1, 4))))
+	w.run(e, 1, 10, never)
+	if _, err := e.Sinks(ctx, false); !errors.Is(err, query.ErrNotFound) {
+		t.Errorf("status: %v", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if version := versionOf(t, fs, "data"); version != 3 {
+		t.Errorf("version %d", version)
+	}
+}
+
+// Whatever calls of the sink go wrong, and however often the store starts again, with deletions in
+// between: the sink's answers have every row once, and none that was deleted.
+func TestSinkThatFails(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(max(6, *crashSeeds/2)) {
+		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) {
+			t.Parallel()
+			if err := failingSink(seed + 1); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func failingSink(seed uint64) (err error) {
+	rng := rand.New(rand.NewPCG(seed, 5))
+	w := newWorkload(rand.New(rand.NewPCG(seed, 6)))
+	place, fs := sinktest.New(seed%3 == 0), vfs.NewMem()
+	faulty := func() sink.Config {
+		s := &sinktest.Sink{Place: place, Rows: sink.Native, Chance: 3, Random: rand.New(rand.NewPCG(seed, rng.Uint64()))}
+		c := quick(s)
+		c.Rows = 1 + rng.IntN(60)
+		if rng.IntN(2) == 0 {
+			c.Bytes = 200 + rng.IntN(5000)
+		}
+		c.LookEvery = time.Duration(1+rng.IntN(20)) * time.Millisecond
+		return c
+	}
+	o := w.options(fs, rng)
+	o.Purge = time.Duration(rng.IntN(2)) * time.Hour
+	e, err := engine.Open(o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	if err := e.CarryTo([]sink.Config{faulty()}); err != nil {
+		return err
+	}
+	for range 12 {
+		w.run(e, 2, 8, never)
+		switch rng.IntN(5) {
+		case 0:
+			if err := e.Close(); err != nil {
+				return err
+			}
+			o.Sinks = []sink.Config{faulty()}
+			if e, err = engine.Open(o); err != nil {
+				return err
+			}
+		case 1:
+			if err := e.CarryTo([]sink.Config{faulty()}); err != nil {
+				return err
+			}
+		case 2, 3:
+			d := query.Deletion{Kind: query.DeletePerson, Where: []query.Cond{{Field: "user", Values: []string{fmt.Sprint("u", rng.IntN(5))}}}, Now: rng.IntN(2) == 0}
+			if rng.IntN(2) == 0 {
+				d = query.Deletion{Kind: query.DeleteFilter, Where: []query.Cond{{Field: "prop.request", Values: []string{fmt.Sprint(1 + rng.IntN(100))}}}}
+			}
+			if _, err := e.Delete(ctx, &w.sites[rng.IntN(2)].Site, d); err != nil && !errors.Is(err, query.ErrNotFound) {
+				return err
+			}
+		}
+	}
+	if err := settled(e, place, w.sites...); err != nil {
+		return err
+	}
+	return receiptsOf(e, w.sites, place)
+}
+
+// receiptsOf checks that all deletions say when the sink had carried them out.
+func receiptsOf(e *engine.Engine, sites []*engine.Site, _ *sinktest.Place) error {
+	for _, site := range sites {
+		all, err := e.Deletions(ctx, &site.Site)
+		if err != nil {
+			return err
+		}
+		for _, r := range all {
+			if len(r.Sinks) != 1 || r.Sinks[0].Name != "memory" || r.Sinks[0].At == 0 {
+				return fmt.Errorf("site %s, deletion %d: %+v", site.Name, r.ID, r.Sinks)
+			}
+		}
+	}
+	return nil
+}
+
+// A power cut at any file operation of the store loses no row for the sink, and doubles none.
+func TestSinkAcrossPowerCuts(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(max(4, *crashSeeds/2)) {
+		t.Run(fmt.Sprintf("seed=%d", seed+1), func(t *testing.T) {
+			t.Parallel()
+			if err := sinkAcrossPowerCuts(seed + 1); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func sinkAcrossPowerCuts(seed uint64) (err error) {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	w := newWorkload(rand.New(rand.NewPCG(seed, 8)))
+	place := sinktest.New(seed%2 == 0)
+	mem := vfs.NewCrashableMem()
+	for life := range uint64(4) {
+		cut := newPowerCut(mem, 1+rng.Int64N([]int64{60, 200, 600}[rng.IntN(3)]), vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 50, 100}[rng.IntN(3)], RNG: rand.New(rand.NewPCG(seed, life))}, w)
+		dead := &atomic.Bool{} // after the cut the process sends nothing any more
+		s := &sinktest.Sink{Place: place, Rows: sink.Native, Chance: 6, Random: rand.New(rand.NewPCG(seed, rng.Uint64())), Hook: func(string) error {
+			if dead.Load() || cut.happens.Load() {
+				dead.Store(true)
+				return errors.New("the process is dead")
+			}
+			return nil
+		}}
+		o := w.options(cut, rng)
+		o.Sinks = []sink.Config{quick(s)}
+		o.Sinks[0].Rows = 1 + rng.IntN(50)
+		e, err := engine.Open(o)
+		if err != nil {
+			return fmt.Errorf("life %d: %w", life, err)
+		}
+		for range 4 {
+			w.run(e, 2, 6, cut.happens.Load)
+			if rng.IntN(2) == 0 && !cut.happens.Load() {
+				_, _ = e.Delete(ctx, &w.sites[0].Site, query.Deletion{Kind: query.DeletePerson, Where: []query.Cond{{Field: "user", Values: []string{fmt.Sprint("u", rng.IntN(5))}}}})
+			}
+		}
+		dead.Store(true)
+		if err := e.Close(); err != nil {
+			return fmt.Errorf("life %d: %w", life, err)
+		}
+		cut.cut()
+		mem = cut.after
+		w.forget(cut.acked)
+	}
+	o := w.options(mem, rng)
+	o.Sinks = []sink.Config{quick(&sinktest.Sink{Place: place, Rows: sink.Native})}
+	e, err := engine.Open(o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	return settled(e, place, w.sites...)
+}
+
+// open opens a store that is closed at the end of the test, unless the test has closed it.
+func open(t *testing.T, o engine.Options) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil && !strings.Contains(err.Error(), "already closed") {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// copyStore copies a data directory of a closed store.
+func copyStore(t *testing.T, fs vfs.FS) vfs.FS {
+	t.Helper()
+	other := vfs.NewMem()
+	if ok, err := vfs.Clone(fs, other, "data", "data"); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	return other
+}
+
+// A store that is restored from an older snapshot goes on under its number as far as the sink has its rows, and
+// its own later rows have another number.
+func TestSinkAfterARestore(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(8) {
+		w := newWorkload(rand.New(rand.NewPCG(seed, 9)))
+		rng := rand.New(rand.NewPCG(seed, 10))
+		place, fs := sinktest.New(seed%2 == 1), vfs.NewMem()
+		config := func() []sink.Config {
+			return []sink.Config{quick(&sinktest.Sink{Place: place, Rows: sink.Native})}
+		}
+		o := w.options(fs, rng)
+		o.Sinks = config()
+		e := open(t, o)
+		w.run(e, 1, 30, never)
+		if seed%4 < 2 { // the snapshot's cursor is behind its rows
+			if err := e.CarryTo(nil); err != nil {
+				t.Fatal(err)
+			}
+			w.run(e, 1, 10, never)
+		} else if err := settled(e, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Snapshot(ctx, "snapshot"); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.CarryTo(config()); err != nil {
+			t.Fatal(err)
+		}
+		w.run(e, 1, 20, never)
+		if err := settled(e, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+		first := place.Stores("one")
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := engine.Restore(fs, "snapshot", "again", ""); err != nil {
+			t.Fatal(err)
+		}
+		o.Dir, o.Sinks = "again", nil
+		e = open(t, o)
+		if seed < 4 { // new rows, before the sink is looked at
+			w.run(e, 1, 12, never)
+		}
+		before := e.Events()
+		if err := e.CarryTo(config()); err != nil {
+			t.Fatal(err)
+		}
+		if err := settled(e, place, w.sites...); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		w.run(e, 1, 12, never)
+		if err := settled(e, place, w.sites...); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		st, _ := sinkStatus(e)
+		for _, s := range st.Sites {
+			if len(s.Stores) != 2 || s.Stores[0].Store != first[0] || s.Stores[1].First == 1 || s.Stores[1].First > before[s.Number]+1 {
+				t.Errorf("seed %d, site %s: %+v", seed, s.Site, s.Stores)
+			}
+		}
+		if reasons := e.SinkTroubles(); len(reasons) != 1 || !strings.Contains(reasons[0], "new number") {
+			t.Errorf("reasons %q", reasons)
+		}
+	}
+}
+
+// A copy of a store begins a number of its own at its start. Where both run, the one that finds rows of the
+// other under its number stops and says so.
+func TestTwoCopiesOfAStore(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		w := newWorkload(rand.New(rand.NewPCG(3, 9)))
+		rng := rand.New(rand.NewPCG(3, 10))
+		place, fs := sinktest.New(whole), vfs.NewMem()
+		config := func() []sink.Config {
+			c := quick(&sinktest.Sink{Place: place, Rows: sink.Native})
+			c.LookEvery = time.Millisecond
+			return []sink.Config{c}
+		}
+		o := w.options(fs, rng)
+		o.Sinks = config()
+		e := open(t, o)
+		w.run(e, 1, 30, never)
+		if err := settled(e, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		o.Sinks = config()
+		other := o
+		other.FS, other.Sinks = copyStore(t, fs), nil
+		one, two := open(t, o), open(t, other)
+		w.run(one, 1, 10, never)
+		w.run(two, 1, 10, never)
+		if err := settled(one, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+		if err := two.CarryTo(config()); err != nil {
+			t.Fatal(err)
+		}
+		if err := settled(two, place, w.sites...); err != nil {
+			t.Fatalf("whole %t: %v", whole, err)
+		}
+		w.run(one, 1, 5, never)
+		if err := errors.Join(settled(one, place, w.sites...), settled(two, place, w.sites...)); err != nil {
+			t.Fatal(err)
+		}
+		a, _ := sinkStatus(one)
+		b, _ := sinkStatus(two)
+		if a.Sites[0].Store == b.Sites[0].Store || len(a.Sites[0].Stores) != 1 || len(b.Sites[0].Stores) != 2 {
+			t.Errorf("numbers %+v and %+v", a.Sites[0].Stores, b.Sites[0].Stores)
+		}
+
+		// A second copy was made, and both are running before one has sent a row.
+		if err := one.Close(); err != nil {
+			t.Fatal(err)
+		}
+		third := o
+		third.FS, third.Sinks = copyStore(t, fs), config()
+		o.Sinks = config()
+		one, three := open(t, o), open(t, third)
+		for _, e := range []*engine.Engine{one, three} {
+			if _, err := until(e, func(st *sink.Status) bool { return len(st.Sites) == 2 && carriedAll(e)(st) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.run(one, 1, 10, never)
+		if err := settled(one, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+		st, err := until(three, func(st *sink.Status) bool { return st.State == sink.StateStopped })
+		if err != nil || st.Code != "foreign_rows" {
+			t.Errorf("whole %t: %+v, %v", whole, st, err)
+		}
+		if reasons := three.SinkTroubles(); len(reasons) == 0 || !strings.Contains(reasons[0], "foreign_rows") {
+			t.Errorf("reasons %q", reasons)
+		}
+		if err := three.CarryTo(config()); err != nil { // as a restart does
+			t.Fatal(err)
+		}
+		w.run(three, 1, 3, never)
+		if err := settled(three, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A row that the sink refuses is found by halving. It holds up its site, or is passed over and noted.
+func TestSinkRefusesRows(t *testing.T) {
+	t.Parallel()
+	w := newWorkload(rand.New(rand.NewPCG(4, 9)))
+	place, fs := sinktest.New(false), vfs.NewMem()
+	refused := func(line []byte) bool { return strings.Contains(string(line), `"request":17`) }
+	o := w.options(fs, rand.New(rand.NewPCG(4, 10)))
+	c := quick(&sinktest.Sink{Place: place, Rows: sink.Native, Refuse: refused})
+	o.Sinks = []sink.Config{c}
+	e := open(t, o)
+	w.run(e, 1, 30, never)
+	st, err := until(e, func(st *sink.Status) bool { return st.Code != "" })
+	if err != nil || st.State != sink.StateStopped || st.Code != "bad_row:refused" || !strings.Contains(st.Error, `"request":17`) {
+		t.Fatalf("%+v, %v", st, err)
+	}
+	if reasons := e.SinkTroubles(); len(reasons) == 0 || strings.Contains(strings.Join(reasons, ""), "request") || !strings.Contains(reasons[0], "bad_row:refused") {
+		t.Errorf("reasons %q", reasons)
+	}
+	if _, err := fs.Stat("data/" + sink.BadName); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a row was noted: %v", err)
+	}
+	c = quick(&sinktest.Sink{Place: place, Rows: sink.Native, Refuse: refused})
+	c.SkipBad = true
+	if err := e.CarryTo([]sink.Config{c}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := until(e, carriedAll(e)); err != nil {
+		t.Fatal(err)
+	}
+	skipped := uint64(0)
+	st, _ = sinkStatus(e)
+	for i, site := range w.sites {
+		want, err := rowLines(e, &site.Site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := uint64(0)
+		for seq, line := range want {
+			if refused([]byte(line)) {
+				delete(want, seq)
+				bad++
+			}
+		}
+		rows := place.Rows(st.Sites[i].Store, site.Name)
+		if len(rows) != len(want) || st.Sites[i].Skipped != bad {
+			t.Errorf("site %s: %d rows of %d, %d passed over of %d", site.Name, len(rows), len(want), st.Sites[i].Skipped, bad)
+		}
+		skipped += bad
+	}
+	f, err := fs.Open("data/" + sink.BadName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, _ := f.Stat()
+	text := make([]byte, info.Size())
+	if _, err := f.ReadAt(text, 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := uint64(strings.Count(string(text), "\n")); n != skipped || skipped == 0 || strings.Contains(string(text), "request") {
+		t.Errorf("%d lines for %d rows:\n%s", n, skipped, text)
+	}
+}
+
+// A sink that begins now gets only what comes.
+func TestSinkFromNow(t *testing.T) {
+	t.Parallel()
+	w := newWorkload(rand.New(rand.NewPCG(5, 9)))
+	place, fs := sinktest.New(false), vfs.NewMem()
+	o := w.options(fs, rand.New(rand.NewPCG(5, 10)))
+	e := open(t, o)
+	w.run(e, 1, 10, never)
+	before := e.Events()
+	config := func() []sink.Config {
+		c := quick(&sinktest.Sink{Place: place, Rows: sink.Native})
+		c.FromNow, c.StoreNum = true, 77
+		return []sink.Config{c}
+	}
+	if err := e.CarryTo(config()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := until(e, carriedAll(e)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.CarryTo(nil); err != nil {
+		t.Fatal(err)
+	}
+	w.run(e, 1, 10, never) // while there is no sink
+	if err := e.CarryTo(config()); err != nil {
+		t.Fatal(err)
+	}
+	w.run(e, 1, 10, never)
+	if _, err := until(e, carriedAll(e)); err != nil {
+		t.Fatal(err)
+	}
+	for _, site := range w.sites {
+		rows := place.Rows(77, site.Name)
+		if n := e.Events()[site.ID] - before[site.ID]; uint64(len(rows)) != n || n == 0 || slices.Min(slices.Collect(maps.Keys(rows))) != before[site.ID]+1 {
+			t.Errorf("site %s: %d rows, want %d after %d", site.Name, len(rows), n, before[site.ID])
+		}
+	}
+}
