@@ -85,6 +85,9 @@ func (x *exchange) healthz() {
 	if st.LinkBytes > st.LinkBytesMax {
 		reasons = append(reasons, "links between persons take more than their share of memory: raise memory")
 	}
+	if s, ok := x.s.engine.(interface{ SinkTroubles() []string }); ok {
+		reasons = append(reasons, s.SinkTroubles()...)
+	}
 	if x.s.degraded != nil {
 		reasons = append(reasons, x.s.degraded()...)
 	}

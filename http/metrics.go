@@ -13,6 +13,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/sink"
 )
 
 // This file counts, and is the only one that writes Prometheus text (version 0.0.4).
@@ -239,6 +240,8 @@ func (s *Server) appendMetrics(b []byte) []byte {
 	p.put("cairn_disk_free_bytes", "gauge", "Free disk space for the store.", float64(st.DiskFreeBytes))
 	p.put("cairn_disk_reserve_bytes", "gauge", "Writes are refused when less disk space than this is free.", float64(st.DiskReserveBytes))
 
+	p.appendSinks(st.Sinks)
+
 	s.appendProcess(p)
 	if s.others != nil {
 		s.others(p.put)
@@ -247,6 +250,36 @@ func (s *Server) appendMetrics(b []byte) []byte {
 		p.put(m.Name, m.Kind, m.Help, m.Value)
 	}
 	return p.b
+}
+
+// appendSinks writes what the sinks count.
+func (p *page) appendSinks(all []sink.Stats) {
+	each := func(name, kind, help string, value func(*sink.Stats) float64) {
+		p.head(name, kind, help)
+		for i := range all {
+			p.value(name, value(&all[i]), "sink", all[i].Name)
+		}
+	}
+	each("cairn_sink_rows_total", "counter", "Events that a sink has taken.", func(s *sink.Stats) float64 { return float64(s.Rows) })
+	each("cairn_sink_bytes_total", "counter", "Bytes of these events, before compression.", func(s *sink.Stats) float64 { return float64(s.Bytes) })
+	each("cairn_sink_sends_total", "counter", "Ranges of events that were sent to a sink, those sent again as well.", func(s *sink.Stats) float64 { return float64(s.Sends) })
+	each("cairn_sink_send_seconds_total", "counter", "Time spent on sending to a sink.", func(s *sink.Stats) float64 { return s.SendSeconds })
+	each("cairn_sink_errors_total", "counter", "Errors of a sink; what failed is tried again.", func(s *sink.Stats) float64 { return float64(s.Errors) })
+	each("cairn_sink_lag_seconds", "gauge", "How long the first event waits that a sink lacks.", func(s *sink.Stats) float64 { return s.LagSeconds })
+	each("cairn_sink_waiting_rows", "gauge", "Events that a sink lacks.", func(s *sink.Stats) float64 { return float64(s.Waiting) })
+	each("cairn_sink_missed_rows_total", "counter", "Events that retention removed before a sink took them.", func(s *sink.Stats) float64 { return float64(s.Missed) })
+	each("cairn_sink_skipped_rows_total", "counter", "Events that a sink refused and that were passed over.", func(s *sink.Stats) float64 { return float64(s.Skipped) })
+	each("cairn_sink_deletions_waiting", "gauge", "Deletions that a sink has not carried out yet.", func(s *sink.Stats) float64 { return float64(s.Deletions) })
+	p.head("cairn_sink_state", "gauge", "1 for what a sink is doing: running, retry (an error that passes) or stopped.")
+	for i := range all {
+		for _, state := range []sink.State{sink.StateRunning, sink.StateRetry, sink.StateStopped} {
+			is := 0.0
+			if all[i].State == state {
+				is = 1
+			}
+			p.value("cairn_sink_state", is, "sink", all[i].Name, "state", string(state))
+		}
+	}
 }
 
 // rejectedOf returns how many events were refused, by reason: before the engine saw them, and by

@@ -54,6 +54,7 @@ func TestNativeRights(t *testing.T) {
 		"GET /api/v1/values":           "read",
 		"POST /api/v1/admin/snapshot":  "admin",
 		"GET /api/v1/admin/backups":    "admin",
+		"GET /api/v1/admin/sinks":      "admin",
 		"POST /api/v1/admin/backups":   "admin",
 
 		"POST /api/v1/admin/login-link": "admin",

@@ -107,7 +107,8 @@ func New(o Options) (*Server, error) {
 	if o.Memory == 0 {
 		o.Memory = 256 << 20
 	}
-	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: func() string { return s.sites.Load().options.SnapshotDir }, Backups: o.Backups, Now: s.now, Version: o.Version, Control: o.Control, Keyring: o.Keyring,
+	sinks, _ := s.engine.(native.Sinks)
+	s.native = native.New(native.Options{Engine: s.engine, SnapshotDir: func() string { return s.sites.Load().options.SnapshotDir }, Backups: o.Backups, Sinks: sinks, Now: s.now, Version: o.Version, Control: o.Control, Keyring: o.Keyring,
 		Sites: func() []*dialect.Site { return s.sites.Load().all() },
 		Geo:   o.Geo, Refused: s.refusedEvents, Rejected: s.rejections.list, Note: s.note,
 		LoginLink: func(req *dialect.Request) (string, time.Time, error) {

@@ -98,6 +98,7 @@ type Options struct {
 	Engine      Engine
 	SnapshotDir func() string // where snapshots are put; "" = none are made; nil = none
 	Backups     Backups       // nil = there is no backup
+	Sinks       Sinks         // nil = nothing carries events elsewhere
 	Now         func() time.Time
 	Version     string                 // of cairn
 	Sites       func() []*dialect.Site // all sites as they are now; nil = none

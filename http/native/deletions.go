@@ -205,7 +205,28 @@ func appendReceipt(dst []byte, r *query.Receipt) []byte {
 	at("purge_by", r.PurgeBy, r.PurgeBy != 0)
 	at("done_at", r.DoneAt, r.DoneAt != 0)
 	dst = event.AppendString(append(dst, `,"by":`...), r.By)
-	return event.AppendString(append(dst, `,"reason":`...), r.Reason)
+	dst = event.AppendString(append(dst, `,"reason":`...), r.Reason)
+	if len(r.Sinks) == 0 || r.Kind == query.DeleteRetention {
+		return dst
+	}
+	dst = append(dst, `,"sinks":[`...)
+	for i, s := range r.Sinks {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = event.AppendString(append(dst, `{"name":`...), s.Name)
+		at("done_at", s.At, s.At != 0)
+		if len(s.Beyond) > 0 {
+			dst = append(dst, `,"beyond":`...)
+			numbers := make([]string, len(s.Beyond))
+			for i, n := range s.Beyond {
+				numbers[i] = strconv.FormatUint(n, 10)
+			}
+			dst = event.AppendStrings(dst, numbers)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
 }
 
 // retentionPlan is GET /api/v1/admin/retention.

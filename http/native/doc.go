@@ -83,7 +83,7 @@
 //	              of their parameters
 //	openapi.go    the contract; decode.go events that come in, import.go those of another store;
 //	              rejected.go  which events were not taken
-//	snapshot.go, backups.go, loginlink.go, keys.go
+//	snapshot.go, backups.go, sinks.go, loginlink.go, keys.go
 //	              what the admin's token alone may ask for
 //
 // # What holds

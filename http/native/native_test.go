@@ -42,7 +42,7 @@ func callIn(t testing.TB, n *nativetest.Engine, zone string, process *fakeContro
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "snapshots")
-	api := New(Options{Engine: n, Backups: n, SnapshotDir: func() string { return dir },
+	api := New(Options{Engine: n, Backups: n, Sinks: n, SnapshotDir: func() string { return dir },
 		Now: func() time.Time { return time.UnixMilli(nativetest.SomeDay + 123).In(loc) }})
 	site := &dialect.Site{Site: query.Site{ID: 1, Name: "shop", Location: loc}}
 	blog := &dialect.Site{Site: query.Site{ID: 2, Name: "blog", Location: loc}}

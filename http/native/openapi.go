@@ -23,7 +23,7 @@ import (
 var openapiFiles embed.FS
 
 // openapiGroups are the files in the order of the document.
-var openapiGroups = []string{"shared", "visits", "shop", "events", "totals", "people", "rows", "funnels", "live", "saved", "deletions", "control", "keys", "server"}
+var openapiGroups = []string{"shared", "visits", "shop", "events", "totals", "people", "rows", "funnels", "live", "saved", "deletions", "control", "keys", "sinks", "server"}
 
 // OpenAPI returns the contract of the native API, OpenAPI 3.1, as GET /openapi.json answers it. It is made
 // when it is first asked for. The caller must not change it.

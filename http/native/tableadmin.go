@@ -22,6 +22,13 @@ var adminCalls = []*route{
 			{name: "take", kind: singleKind, about: "1 takes the backup over from another server that backs up to the same place.", values: []string{"1"}},
 		},
 		result: "BackedUp", answers: "The snapshot is in the backup."},
+	{id: "sinks", tag: "server", method: "GET", path: adminPath + "sinks", right: dialect.Read | dialect.Admin, read: (*API).sinks,
+		about:  "How far the sinks are, to which events are carried",
+		detail: "Needs the admin token. 404 while no sink is configured.",
+		own: []*param{
+			{name: "counts", kind: singleKind, about: "1 counts how many events each sink must have, for a comparison. That takes as long as reading them.", values: []string{"0", "1"}},
+		},
+		result: "Sinks", answers: "All sinks."},
 	{id: "makeLoginLink", tag: "server", method: "POST", path: adminPath + "login-link", right: dialect.Write | dialect.Admin, act: (*API).makeLoginLink,
 		about:  "Make a link that opens the dashboard once",
 		detail: "Needs the admin token. Whoever opens the link within 15 minutes gets a session with the rights of that token; `cairn dashboard` prints such a link. At most 8 links wait at once: a new one takes the place of the oldest. A restart of the server ends them. 404 while the dashboard is off.",

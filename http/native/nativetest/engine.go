@@ -250,6 +250,17 @@ func (n *Engine) Unsave(_ context.Context, site *query.Site, id string) error {
 	return n.find("unsave "+site.Name, id)
 }
 
+// Sinks implements native.Sinks.
+func (n *Engine) Sinks(_ context.Context, counts bool) ([]byte, error) {
+	n.Asked = fmt.Sprintf("sinks, counts %t", counts)
+	if n.Err != nil {
+		return nil, n.Err
+	}
+	return []byte(`{"sinks":[{"name":"clickhouse","state":"stopped","code":"60","error":"Table cairn.events does not exist","since":1795176000123,"lag_seconds":7.5,"deletions":1,` +
+		`"sites":[{"site":"shop","number":1,"store":"18446744073709551615","cursor":10,"last":30,"sending":{"first":11,"last":20},"lag_seconds":7.5,"missed":0,"skipped":0,` +
+		`"stores":[{"store":"18446744073709551615","first":1,"last":10}],"counts":[{"store":"18446744073709551615","first":1,"last":10,"rows":9,"gone":1}]}]}]}`), nil
+}
+
 // Backups implements native.Backups, as BackUp does.
 func (n *Engine) Backups() ([]byte, error) {
 	if n.Err != nil {
