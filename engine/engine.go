@@ -116,9 +116,7 @@ func (e *Engine) Close() error {
 	if e.stopping.Swap(true) {
 		return errors.New("close: already closed")
 	}
-	e.sinks.mu.Lock()
-	e.endSinks()
-	e.sinks.mu.Unlock()
+	e.EndSinks()
 	e.inflight.Wait()
 	close(e.stopTick)
 	e.ticking.Wait()

@@ -186,7 +186,7 @@ func (e *Engine) dividePool() {
 	e.pool.valuesMost.Store(m.CountedValues + share(m.ValuesMore))
 	more := e.moreBytes()
 	e.pool.moreShared.Store(more)
-	if pages := max(m.PagesLeast, free-more-e.sinks.bytes.Load()); pages != e.pool.pages {
+	if pages := max(m.PagesLeast, free-more-e.sinkBytes()); pages != e.pool.pages {
 		e.pool.pages = pages
 		e.cache.Resize(pages)
 	}

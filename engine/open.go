@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -221,6 +222,13 @@ func (e *Engine) open() error {
 	}
 
 	e.note(true)
+	runners, err := e.newRunners(e.opts.Sinks)
+	if err != nil {
+		return errors.Join(err, closeSinks(e.opts.Sinks))
+	}
+	e.sinks.set(runners) // the merger asks what retention waits for
+	e.sinks.follow.Store(e.opts.SinksFollow)
+	e.dividePool()
 	e.running.Add(2)
 	go func() {
 		defer e.running.Done()
@@ -240,7 +248,8 @@ func (e *Engine) open() error {
 		e.retainer.run()
 	}()
 	e.files.Arm()
-	return e.CarryTo(e.opts.Sinks)
+	e.startRunners()
+	return nil
 }
 
 // setRules tells the table of ids which rules apply to a site in a store of a format version.

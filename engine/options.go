@@ -51,6 +51,9 @@ type Options struct {
 	// Sinks are the places that rows are carried to; CarryTo changes them. The engine closes each.
 	Sinks []sink.Config
 
+	// SinksFollow says that CarryTo will be called soon: until then retention waits as for a sink.
+	SinksFollow bool
+
 	// Pending keeps an Open that finds no space, for the next Open of the same directory. nil =
 	// the directory cannot be opened again by this process after such an Open.
 	Pending *Pending

@@ -27,9 +27,8 @@ import (
 // sinks are the runners. Without a configured sink there is none, and nothing else but the first
 // look at the cursors costs anything.
 type sinks struct {
-	bytes atomic.Int64 // of memory that all runners may take
-
 	runners atomic.Pointer[[]*sink.Runner]
+	follow  atomic.Bool // Options.SinksFollow, until CarryTo was called
 
 	mu   sync.Mutex // held while runners begin and end. These take locks of the store, so nobody who has one takes it
 	stop func()     // ends the runners, and returns when they have; nil = there are none
@@ -38,20 +37,45 @@ type sinks struct {
 }
 
 // CarryTo ends the sinks that rows are carried to and begins others. It returns when calls of the former
-// ones have ended.
+// ones have ended. Without a sink retention waits for nobody from then on.
 func (e *Engine) CarryTo(configs []sink.Config) error {
 	e.sinks.mu.Lock()
 	defer e.sinks.mu.Unlock()
-	e.endSinks()
+	runners, err := e.newRunners(configs)
+	if err != nil {
+		return errors.Join(closeSinks(configs), err)
+	}
+	e.stopRunners()
+	e.sinks.set(runners) // in one step: retention may look at any time
+	e.sinks.follow.Store(false)
+	e.dividePool()
+	e.startRunners()
+	for _, s := range e.allSites() { // what waited for the former ones may wait no longer
+		if _, held := e.sinks.held.LoadAndDelete(s.ID); held && !e.stopping.Load() {
+			e.eraseSoon(s)
+		}
+	}
+	return nil
+}
+
+// EndSinks ends the sinks as Close does, which may follow: retention goes on waiting for them.
+func (e *Engine) EndSinks() {
+	e.sinks.mu.Lock()
+	defer e.sinks.mu.Unlock()
+	e.stopRunners()
+}
+
+// newRunners makes runners, which do not run yet. With an error nobody has closed the sinks.
+func (e *Engine) newRunners(configs []sink.Config) (runners []*sink.Runner, err error) {
 	if len(configs) == 0 {
-		return nil
+		return nil, nil
 	}
 	if e.opts.ReadOnly || e.stopping.Load() {
-		return errors.Join(closeSinks(configs), query.ErrReadOnly)
+		return nil, query.ErrReadOnly
 	}
 	secret, err := store.Read(e.db)
 	if err != nil {
-		return errors.Join(closeSinks(configs), err)
+		return nil, err
 	}
 	src := sink.Source{
 		DB: e.db, Read: e.Reader, Number: sink.NumberOf(secret.Key),
@@ -66,16 +90,27 @@ func (e *Engine) CarryTo(configs []sink.Config) error {
 		FS: e.opts.FS, Dir: e.opts.Dir,
 		Bytes: e.memory.Sinks / int64(len(configs)), Log: e.log,
 	}
-	var runners []*sink.Runner
 	for _, c := range configs {
 		r, err := sink.NewRunner(c, src)
-		if err == nil && slices.ContainsFunc(runners, func(o *sink.Runner) bool { return o.Name() == r.Name() }) {
-			err = fmt.Errorf("sink: there are two with the name %q", r.Name())
-		}
 		if err != nil {
-			return errors.Join(closeSinks(configs), err)
+			return nil, err
+		}
+		if slices.ContainsFunc(runners, func(o *sink.Runner) bool { return o.Name() == r.Name() }) {
+			return nil, fmt.Errorf("sink: there are two with the name %q", r.Name())
 		}
 		runners = append(runners, r)
+	}
+	return runners, nil
+}
+
+// set makes the runners those that others ask.
+func (s *sinks) set(runners []*sink.Runner) { s.runners.Store(&runners) }
+
+// startRunners starts the runners. sinks.mu is held, but by Open.
+func (e *Engine) startRunners() {
+	runners := e.runningSinks()
+	if len(runners) == 0 {
+		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -92,7 +127,6 @@ func (e *Engine) CarryTo(configs []sink.Config) error {
 		running.Wait()
 		close(ended)
 	}()
-	e.sinks.runners.Store(&runners)
 	e.sinks.stop = func() {
 		cancel()
 		select {
@@ -100,25 +134,13 @@ func (e *Engine) CarryTo(configs []sink.Config) error {
 		case <-e.failed: // a runner may be stuck in the store
 		}
 	}
-	e.sinks.bytes.Store(e.memory.Sinks)
-	e.dividePool()
-	return nil
 }
 
-// endSinks ends the runners. sinks.mu is held.
-func (e *Engine) endSinks() {
-	if e.sinks.stop == nil {
-		return
-	}
-	e.sinks.stop()
-	e.sinks.runners.Store(nil)
-	e.sinks.stop = nil
-	e.sinks.bytes.Store(0)
-	e.dividePool()
-	for _, s := range e.allSites() { // retention waits for nobody
-		if _, held := e.sinks.held.LoadAndDelete(s.ID); held && !e.stopping.Load() {
-			e.eraseSoon(s)
-		}
+// stopRunners ends the runners. sinks.mu is held.
+func (e *Engine) stopRunners() {
+	if e.sinks.stop != nil {
+		e.sinks.stop()
+		e.sinks.stop = nil
 	}
 }
 
@@ -182,7 +204,7 @@ func (e *Engine) sinksFor(site uint32, kind query.DeletionKind) (receipts []quer
 	if err != nil || len(names) == 0 {
 		return nil, err
 	}
-	if kind == query.DeleteRetention {
+	if kind == query.DeleteRetention && !e.sinks.follow.Load() {
 		runners := e.runningSinks()
 		names = slices.DeleteFunc(names, func(name string) bool {
 			return !slices.ContainsFunc(runners, func(r *sink.Runner) bool { return r.Name() == name })
@@ -245,13 +267,13 @@ func (e *Engine) carriedOut(site uint32, id uint64, done query.SinkReceipt) erro
 // sink. until is when the first of these waits no longer, in Unix milliseconds.
 func (e *Engine) heldBySinks(s *siteState, hidden []*erase.Record) (free, held []*erase.Record, until int64) {
 	runners := e.runningSinks()
-	if len(runners) == 0 {
+	if len(runners) == 0 && !e.sinks.follow.Load() {
 		return hidden, nil, math.MaxInt64
 	}
 	until = math.MaxInt64
 	now, pass := e.now().UnixMilli(), uint64(math.MaxUint64)
 	for _, r := range hidden {
-		if end := heldUntil(s.ID, r, runners); end > now {
+		if end := e.heldUntil(s.ID, r, runners); end > now {
 			held, until, pass = append(held, r), min(until, end), min(pass, r.Seqs.Maximum())
 		} else {
 			free = append(free, r)
@@ -260,7 +282,7 @@ func (e *Engine) heldBySinks(s *siteState, hidden []*erase.Record) (free, held [
 	if len(held) > 0 {
 		e.sinks.held.Store(s.ID, pass)
 		for _, r := range held { // a sink may have passed it before that
-			if heldUntil(s.ID, r, runners) <= now {
+			if e.heldUntil(s.ID, r, runners) <= now {
 				e.eraseSoon(s)
 			}
 		}
@@ -269,9 +291,12 @@ func (e *Engine) heldBySinks(s *siteState, hidden []*erase.Record) (free, held [
 }
 
 // heldUntil returns until when a deletion waits for sinks, in Unix milliseconds; 0 = it does not.
-func heldUntil(site uint32, r *erase.Record, runners []*sink.Runner) (until int64) {
+func (e *Engine) heldUntil(site uint32, r *erase.Record, runners []*sink.Runner) (until int64) {
 	if r.Kind != query.DeleteRetention || r.Reason == reasonBytes {
 		return 0
+	}
+	if e.sinks.follow.Load() {
+		until = r.HiddenAt + sink.HoldDefault.Milliseconds()
 	}
 	for _, run := range runners {
 		if at, met := run.Cursor(site); !met || at < r.Seqs.Maximum() {
@@ -335,4 +360,12 @@ func (e *Engine) sinkStats() (all []sink.Stats) {
 		all = append(all, r.Stats())
 	}
 	return all
+}
+
+// sinkBytes returns the memory that sinks may take now.
+func (e *Engine) sinkBytes() int64 {
+	if len(e.runningSinks()) == 0 {
+		return 0
+	}
+	return e.memory.Sinks
 }

@@ -125,6 +125,9 @@ func sameAsSink(e *engine.Engine, p *sinktest.Place, site *query.Site) error {
 
 // settled waits until the sink has all, and compares it with the store.
 func settled(e *engine.Engine, p *sinktest.Place, sites ...*engine.Site) error {
+	if err := receiptsOf(e, sites); err != nil {
+		return err
+	}
 	if _, err := until(e, carriedAll(e)); err != nil {
 		return err
 	}
@@ -248,26 +251,30 @@ func failingSink(seed uint64) (err error) {
 			}
 		}
 	}
-	if err := settled(e, place, w.sites...); err != nil {
-		return err
-	}
-	return receiptsOf(e, w.sites, place)
+	return settled(e, place, w.sites...)
 }
 
-// receiptsOf checks that all deletions say when the sink had carried them out.
-func receiptsOf(e *engine.Engine, sites []*engine.Site, _ *sinktest.Place) error {
-	for _, site := range sites {
-		all, err := e.Deletions(ctx, &site.Site)
-		if err != nil {
-			return err
-		}
-		for _, r := range all {
-			if len(r.Sinks) != 1 || r.Sinks[0].Name != "memory" || r.Sinks[0].At == 0 {
-				return fmt.Errorf("site %s, deletion %d: %+v", site.Name, r.ID, r.Sinks)
+// receiptsOf waits until all deletions say when the sink had carried them out.
+func receiptsOf(e *engine.Engine, sites []*engine.Site) error {
+	left := ""
+	for end := time.Now().Add(sinkWait); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		left = ""
+		for _, site := range sites {
+			all, err := e.Deletions(ctx, &site.Site)
+			if err != nil {
+				return err
+			}
+			for _, r := range all {
+				if len(r.Sinks) != 1 || r.Sinks[0].Name != "memory" || r.Sinks[0].At == 0 {
+					left = fmt.Sprintf("site %s, deletion %d: %+v", site.Name, r.ID, r.Sinks)
+				}
 			}
 		}
+		if left == "" {
+			return nil
+		}
 	}
-	return nil
+	return errors.New(left)
 }
 
 // A power cut at any file operation of the store loses no row for the sink, and doubles none.
