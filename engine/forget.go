@@ -365,6 +365,9 @@ func (e *Engine) alsoDelete(t *erasure, anchors *roaring64.Bitmap) error {
 	e.deleting.Lock()
 	defer e.deleting.Unlock()
 	r := t.records[0]
+	if err := e.readSinks(t.site.ID, t.records[:1]); err != nil {
+		return err
+	}
 	rows := roaring64.Or(r.Seqs, anchors)
 	with := &erase.Record{Receipt: r.Receipt, Seqs: rows}
 	b := e.db.NewBatch()

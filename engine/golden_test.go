@@ -24,6 +24,9 @@ import (
 	"cairn/engine/erase"
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/records"
+	"cairn/engine/sink"
+	"cairn/engine/sink/sinktest"
 	"cairn/engine/store"
 	"cairn/engine/table"
 	"cairn/index"
@@ -38,7 +41,7 @@ var (
 )
 
 const (
-	goldenVersion = 4         // the newest
+	goldenVersion = 5         // the newest
 	goldenMost    = 256 << 10 // greatest size of a store, in bytes
 	goldenNames   = 5         // cap on names of a day: some events exceed it
 )
@@ -84,6 +87,9 @@ func golden(t *testing.T, version int) {
 	}
 	if version >= 4 {
 		hasDeletions(t, fs)
+	}
+	if version >= 5 {
+		hasSinks(t, fs)
 	}
 	report, err := check.Store(ctx, fs, "data")
 	if err != nil || len(report.Problems) > 0 || report.Runs < 4 || report.Unsealed < 20 || report.Sites != 4 {
@@ -219,6 +225,51 @@ func goldenDeletions(t *testing.T, e *engine.Engine, sites []*engine.Site, life 
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// goldenSink is a sink of the golden store. It is down for rows and deletions in the last life.
+func goldenSink(place *sinktest.Place, life int) []sink.Config {
+	return []sink.Config{quick(&sinktest.Sink{Place: place, Rows: sink.Native, Hook: func(call string) error {
+		if life == 2 && (call == "send" || call == "delete") {
+			return &sink.Fault{Code: "down"}
+		}
+		return nil
+	}})}
+}
+
+// hasSinks checks that the store has cursors of a sink, one with a range under way, and deletions that the
+// sink has and has not carried out.
+func hasSinks(t *testing.T, fs *vfs.MemFS) {
+	t.Helper()
+	db, err := store.OpenPebble("data/store", store.ReadOnlyOptions(fs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	cursors, err := records.SinkCursors(db)
+	if err != nil || len(cursors) != 4 {
+		t.Fatalf("%d cursors, %v", len(cursors), err)
+	}
+	under := 0
+	for _, c := range cursors {
+		if c.Sending.First == c.Cursor+1 && c.Sending.Last == c.Reach {
+			under++
+		}
+		if c.Sink != "memory" || c.Cursor == 0 || len(c.Stores) != 1 {
+			t.Errorf("%+v", c)
+		}
+	}
+	done, waits := 0, 0
+	if err := erase.Each(db, 1, func(r *erase.Record) error {
+		if len(r.Sinks) == 1 && r.Sinks[0].At != 0 {
+			done++
+		} else if len(r.Sinks) == 1 && r.Seqs != nil {
+			waits++
+		}
+		return nil
+	}); err != nil || under == 0 || done != 4 || waits != 1 {
+		t.Errorf("%d ranges under way, %d deletions done, %d waiting, %v", under, done, waits, err)
 	}
 }
 
@@ -364,8 +415,9 @@ func writeGoldenStore(t *testing.T) {
 	fs := vfs.NewMem()
 	g := newGenerator(1)
 	options := goldenOptions(fs, g.clock.now)
-	wide := options.Sites()[3]
+	wide, place := options.Sites()[3], sinktest.New(false)
 	for life := range 3 {
+		options.Sinks = goldenSink(place, life)
 		e, err := engine.Open(options)
 		if err != nil {
 			t.Fatal(err)
@@ -421,6 +473,13 @@ func writeGoldenStore(t *testing.T) {
 			}
 		}
 		goldenDeletions(t, e, options.Sites(), life, g.clock.now())
+		if life < 2 {
+			if err := settled(e, place, options.Sites()...); err != nil {
+				t.Fatal(err)
+			}
+		} else if _, err := until(e, func(st *sink.Status) bool { return st.Sites[0].Sending != nil && st.Deletions == 1 }); err != nil {
+			t.Fatal(err)
+		}
 		// Three of four runs of a site are merged.
 		quiet := func() bool { return e.Stats().HotEvents < 4*60 && e.Stats().Merges >= 2*uint64(life/2) }
 		for tries := 0; !quiet() && tries < 1000; tries++ {

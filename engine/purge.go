@@ -181,6 +181,9 @@ func (m *merger) makeBlanks(s *siteState, records []*erase.Record) (done bool, e
 func (e *Engine) setState(s *siteState, records []*erase.Record, state query.DeletionState) error {
 	e.deleting.Lock()
 	defer e.deleting.Unlock()
+	if err := e.readSinks(s.ID, records); err != nil {
+		return err
+	}
 	b := e.db.NewBatch()
 	defer b.Close()
 	for _, r := range records {

@@ -70,7 +70,7 @@ func TestRepairAfterDeletions(t *testing.T) {
 		}
 	}()
 	version, closer, err := db.Get(store.Key("version"))
-	if err != nil || len(version) != 1 || version[0] != store.VersionNewest {
+	if err != nil || len(version) != 1 || version[0] != store.VersionDeletions {
 		t.Errorf("the repaired store has version %v, %v", version, err)
 	}
 	if err == nil {

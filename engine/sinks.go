@@ -263,6 +263,21 @@ func (e *Engine) carriedOut(site uint32, id uint64, done query.SinkReceipt) erro
 	return nil
 }
 
+// readSinks reads again what sinks have done for some deletions: they may have gone on since these were
+// read. The caller holds deleting.
+func (e *Engine) readSinks(site uint32, deletions []*erase.Record) error {
+	if !slices.ContainsFunc(deletions, func(r *erase.Record) bool { return len(r.Sinks) > 0 }) {
+		return nil
+	}
+	return erase.Receipts(e.db, site, func(now query.Receipt) {
+		for _, r := range deletions {
+			if r.ID == now.ID {
+				r.Sinks = now.Sinks
+			}
+		}
+	})
+}
+
 // heldBySinks divides deletions whose rows are hidden into those that may go on and those that wait for a
 // sink. until is when the first of these waits no longer, in Unix milliseconds.
 func (e *Engine) heldBySinks(s *siteState, hidden []*erase.Record) (free, held []*erase.Record, until int64) {

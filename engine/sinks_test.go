@@ -274,7 +274,8 @@ func receiptsOf(e *engine.Engine, sites []*engine.Site) error {
 			return nil
 		}
 	}
-	return errors.New(left)
+	st, err := sinkStatus(e)
+	return fmt.Errorf("%s; %+v, %w", left, st, err)
 }
 
 // A power cut at any file operation of the store loses no row for the sink, and doubles none.

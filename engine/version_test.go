@@ -58,7 +58,7 @@ func TestUnknownStoreVersion(t *testing.T) {
 				_ = e.Close()
 				t.Fatal("opened")
 			}
-			for _, part := range []string{"open store data", "format version", "this cairn knows versions 1 to 4"} {
+			for _, part := range []string{"open store data", "format version", "this cairn knows versions 1 to 5"} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("%q does not say %q", err, part)
 				}
@@ -319,7 +319,7 @@ func TestWayBackIsNamed(t *testing.T) {
 	copyTree(t, fs, next, later)
 	setVersion(t, fs, later, store.VersionNewest+1)
 	for _, text := range refusals() {
-		for _, part := range []string{"format version [6]", "cairn restore " + next + " NEW_DIR", "newer store only"} {
+		for _, part := range []string{"format version [7]", "cairn restore " + next + " NEW_DIR", "newer store only"} {
 			if !strings.Contains(text, part) {
 				t.Errorf("%q does not say %q", text, part)
 			}

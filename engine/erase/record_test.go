@@ -1,6 +1,7 @@
 package erase
 
 import (
+	"reflect"
 	"testing"
 
 	"cairn/engine/query"
@@ -40,7 +41,8 @@ func TestRecords(t *testing.T) {
 		large.Seqs.Add(i * 4093)
 	}
 	large.Rows = large.Seqs.GetCardinality()
-	other := &Record{Receipt: query.Receipt{ID: 1, Kind: query.DeleteFilter, State: query.DeletionDone, Rows: 4, DoneAt: 9}}
+	other := &Record{Receipt: query.Receipt{ID: 1, Kind: query.DeleteFilter, State: query.DeletionDone, Rows: 4, DoneAt: 9,
+		Sinks: []query.SinkReceipt{{Name: "a"}, {Name: "b", At: 8, Beyond: []uint64{1<<64 - 1}, Passed: true}}}}
 	put(7, small)
 	put(7, large)
 	put(8, other)
@@ -50,7 +52,7 @@ func TestRecords(t *testing.T) {
 			t.Fatalf("%d records, want %d", len(got), len(want))
 		}
 		for i := range want {
-			if got[i].Receipt != want[i].Receipt || (got[i].Seqs == nil) != (want[i].Seqs == nil) || got[i].Seqs != nil && !got[i].Seqs.Equals(want[i].Seqs) {
+			if !reflect.DeepEqual(got[i].Receipt, want[i].Receipt) || (got[i].Seqs == nil) != (want[i].Seqs == nil) || got[i].Seqs != nil && !got[i].Seqs.Equals(want[i].Seqs) {
 				t.Errorf("record %d: %+v, want %+v", i, got[i].Receipt, want[i].Receipt)
 			}
 		}
