@@ -265,7 +265,7 @@ func (s *Sink) insert(ctx context.Context, r *sink.Range, from, to int, again bo
 	if again {
 		settings = append(settings, "insert_deduplicate", "0")
 	} else {
-		add("insert_deduplication_token", fmt.Sprintf("%d:%d:%d:%d:%016x", r.Store, r.Site.Number, r.Seqs[from], r.Seqs[to-1], xxhash.Sum64(body)))
+		add("insert_deduplication_token", s.tokenOf(r, from, to, body))
 	}
 	statement := "INSERT INTO " + s.qualified() + " FORMAT JSONEachRow"
 	for {
@@ -279,6 +279,12 @@ func (s *Sink) insert(ctx context.Context, r *sink.Range, from, to int, again bo
 			s.encoding = ""
 		}
 	}
+}
+
+// tokenOf is the token of an INSERT. The number of a site is never given again, so a site that is made
+// anew under an old name meets no old tokens.
+func (s *Sink) tokenOf(r *sink.Range, from, to int, body []byte) string {
+	return fmt.Sprintf("%d:%d:%d:%d:%016x", r.Store, r.Site.Number, r.Seqs[from], r.Seqs[to-1], xxhash.Sum64(body))
 }
 
 // refused looks at the table once more where the server refused a row: a column that somebody has taken

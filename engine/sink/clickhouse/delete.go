@@ -59,7 +59,8 @@ func conditions(spans []sink.Span) (list []string) {
 			ranges = append(ranges, text)
 			continue
 		}
-		for seq := s.First; seq <= s.Last; seq++ {
+		for n := range s.Last - s.First + 1 {
+			seq := s.First + n
 			text := strconv.FormatUint(seq, 10)
 			room(len(text) + 1)
 			numbers = append(numbers, text)
@@ -114,17 +115,21 @@ func (s *Sink) mutate(ctx context.Context, condition string) error {
 	// The mark finds the mutation again: after an answer that was lost, or a start of cairn, it is under
 	// way already.
 	mark := "cairn-" + strconv.FormatUint(xxhash.Sum64String(condition), 16)
-	under, err := s.underWay(ctx, mark)
-	if err != nil {
-		return err
-	}
-	if !under {
-		if err := s.alter(ctx, condition+" AND "+literal(mark)+" != ''"); err != nil {
+	begun, end := false, s.now().Add(mutationMax)
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		under, seen, err := s.underWay(ctx, mark)
+		if err != nil {
 			return err
 		}
-	}
-	end := s.now().Add(mutationMax)
-	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		if !under && (seen || !begun) { // a row that arrived behind one mutation needs another
+			if err := s.alter(ctx, condition+" AND "+literal(mark)+" != ''"); err != nil {
+				return err
+			}
+			begun = true
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
 		if left, err = s.count(ctx, condition); err != nil || left == 0 {
 			return err
 		}
@@ -132,9 +137,6 @@ func (s *Sink) mutate(ctx context.Context, condition string) error {
 			return &sink.Fault{Passes: true, Code: "mutation", Err: fmt.Errorf("the server has not carried out a mutation within %s; %d rows are left", mutationMax, left)}
 		}
 		if err := s.failed(ctx, mark); err != nil {
-			return err
-		}
-		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -168,17 +170,17 @@ func (s *Sink) mutationsOf(what, mark string) (question string, ok bool) {
 		" AND is_done = 0 AND position(command, " + literal(mark) + ") > 0", true
 }
 
-// underWay reports whether the mutation with a mark is under way.
-func (s *Sink) underWay(ctx context.Context, mark string) (bool, error) {
+// underWay reports whether the mutation with a mark is under way. seen is false where that cannot be seen.
+func (s *Sink) underWay(ctx context.Context, mark string) (under, seen bool, err error) {
 	question, ok := s.mutationsOf("count()", mark)
 	if !ok {
-		return false, nil
+		return false, false, nil
 	}
 	n, err := s.number(ctx, question)
 	if codeOf(err) == codeAccessDenied {
-		return false, nil // the rows are counted all the same
+		return false, false, nil // the rows are counted all the same
 	}
-	return n > 0, err
+	return n > 0, err == nil, err
 }
 
 // failed returns why the mutation with a mark does not come on.

@@ -37,7 +37,7 @@ var columns = []column{
 	{"store", numbers}, {"site", words}, {"seq", numbers}, {"id", texts}, {"received", times}, {"time", times},
 	{"dialect", words}, {"type", words}, {"name", words},
 	{"user", texts}, {"anonymous", texts}, {"previous", texts}, {"person", numbers},
-	{"session", texts}, {"session_of", texts}, {"value", texts}, {"message_id", texts}, {"groups", lists},
+	{"session", texts}, {"session_of", texts}, {"value", floats}, {"value_text", texts}, {"message_id", texts}, {"groups", lists},
 	{"url", texts}, {"path", texts}, {"title", texts}, {"referrer", texts}, {"referrer_host", words},
 	{"browser", words}, {"browser_version", words}, {"os", words}, {"os_version", words}, {"platform", words},
 	{"device", words}, {"brand", words}, {"model", words}, {"language", words},
