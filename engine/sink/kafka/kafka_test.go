@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -235,4 +236,11 @@ func codeIs(t *testing.T, err error, code string, passes bool) {
 	if strings.ContainsAny(f.Code, " \n\"{") {
 		t.Errorf("the code %q is not safe to show", f.Code)
 	}
+}
+
+// mendBatch gives a batch the length and the CRC of its bytes.
+func mendBatch(b []byte) {
+	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-batchBytesHead))
+	b[16] = 2
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[batchCRCStart:], castagnoli))
 }
