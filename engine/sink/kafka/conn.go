@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -148,6 +149,9 @@ func (c *conn) logIn(ctx context.Context, m sasl.Mechanism) error {
 		req := kmsg.NewPtrSASLAuthenticateRequest()
 		req.SASLAuthBytes = message
 		resp, err := ask[*kmsg.SASLAuthenticateResponse](ctx, c, req)
+		if errors.Is(err, io.EOF) {
+			return passes("sasl", "log in: broker %s has closed the connection; are user and password right?", c.broker)
+		}
 		if err != nil {
 			return err
 		}

@@ -71,7 +71,9 @@ func TestTLSAndLogin(t *testing.T) {
 		// All that is wrong with this cluster is that its second topic is not compacted.
 		codeIs(t, try(func(*Options) {}), "CURSOR_NOT_COMPACTED", false)
 		codeIs(t, try(func(o *Options) { o.CA = "" }), "tls", false)
-		codeIs(t, try(func(o *Options) { o.Password = "another secret" }), "SASL_AUTHENTICATION_FAILED", false)
+		if f := sink.FaultOf(try(func(o *Options) { o.Password = "another secret" })); f.Code != "sasl" && f.Code != "SASL_AUTHENTICATION_FAILED" { // as the broker likes
+			t.Errorf("%s: another password: %v", mechanism, f)
+		}
 		if err := try(func(o *Options) { o.TLS, o.CA = false, "" }); err == nil || !sink.FaultOf(err).Passes {
 			t.Errorf("without TLS: %v", err)
 		}

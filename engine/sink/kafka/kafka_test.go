@@ -32,12 +32,12 @@ const testTopic = "rows"
 // newCluster starts a Kafka of three brokers that has both topics.
 func newCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	t.Helper()
-	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(3), kfake.SeedTopics(4, testTopic), kfake.SeedTopics(1, testTopic+cursorSuffix)}, opts...)...)
+	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(3), kfake.SeedTopics(4, testTopic)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	if err := setPolicy(c, testTopic+cursorSuffix, "compact"); err != nil {
+	if err := c.CreateTopic(testTopic+cursorSuffix, 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
 		t.Fatal(err)
 	}
 	return c

@@ -62,6 +62,9 @@ func (s *Sink) Name() string { return "kafka" }
 // Form implements sink.Sink.
 func (s *Sink) Form() sink.Form { return sink.Native }
 
+// Whole implements sink.Whole: a range is a transaction.
+func (s *Sink) Whole() bool { return true }
+
 // Open implements sink.Sink.
 func (s *Sink) Open(ctx context.Context) error {
 	for _, p := range s.producers {
@@ -229,14 +232,14 @@ func (s *Sink) write(ctx context.Context, p *producer, site sink.Site, next curs
 }
 
 // Newest implements sink.Sink.
-func (s *Sink) Newest(ctx context.Context, store uint64, site sink.Site, n int) (marks []sink.Mark, err error) {
+func (s *Sink) Newest(ctx context.Context, store uint64, site sink.Site, upTo uint64, n int) (marks []sink.Mark, err error) {
 	err = s.twice(ctx, func() error {
 		if _, err := s.catchUp(ctx, s.look); err != nil {
 			return err
 		}
 		marks = nil
 		for _, m := range s.cursors.sites[cursorKey(store, site.Number)].Marks {
-			if len(marks) < n {
+			if m.Seq <= upTo && len(marks) < n {
 				marks = append(marks, sink.Mark(m))
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func TestRecord(t *testing.T) {
 			t.Errorf("%s: %s = %s, headers %v", compression, r.Key, r.Value, got)
 		}
 		// Another start reads its cursor, whatever it is compressed with.
-		marks, err := opened(t, c).Newest(t.Context(), testStore, shop, 10)
+		marks, err := opened(t, c).Newest(t.Context(), testStore, shop, math.MaxUint64, 10)
 		if want := []sink.Mark{{Seq: 5, ID: "shop-5-a", Received: 1_700_000_000_005}}; err != nil || !slices.Equal(marks, want) {
 			t.Errorf("%s: %v, %v", compression, marks, err)
 		}
@@ -198,13 +199,13 @@ func cutAt(t *testing.T, at int, answer, crash bool) bool {
 			s = start()
 			for s.Open(t.Context()) != nil {
 			}
-			if _, err := s.Newest(t.Context(), testStore, shop, 3); err != nil {
+			if _, err := s.Newest(t.Context(), testStore, shop, math.MaxUint64, 3); err != nil {
 				t.Fatalf("request %d: %v", at, err)
 			}
 		}
 	}
 	wantRows(t, c, shop, 1, 30)
-	marks, err := opened(t, c).Newest(t.Context(), testStore, shop, 1)
+	marks, err := opened(t, c).Newest(t.Context(), testStore, shop, math.MaxUint64, 1)
 	if err != nil || len(marks) != 1 || marks[0].Seq != 30 {
 		t.Fatalf("request %d: %v, %v", at, marks, err)
 	}
@@ -476,7 +477,7 @@ func TestDelete(t *testing.T) {
 	if err := s.Delete(t.Context(), testStore, shop, []sink.Span{{First: 3, Last: 3}, {First: 19, Last: 20}}); err != nil {
 		t.Fatal(err)
 	}
-	marks, err := opened(t, c).Newest(t.Context(), testStore, shop, 2)
+	marks, err := opened(t, c).Newest(t.Context(), testStore, shop, math.MaxUint64, 2)
 	if err != nil || len(marks) != 2 || marks[0].Seq != 18 || marks[1].Seq != 17 {
 		t.Errorf("%v, %v", marks, err)
 	}
@@ -505,7 +506,7 @@ func TestDelete(t *testing.T) {
 	if n := strings.Count(headers[1]+","+headers[2], ",") + 1; n != len(many) {
 		t.Errorf("%d of %d spans", n, len(many))
 	}
-	if marks, err := s.Newest(t.Context(), testStore, shop, 2); err != nil || len(marks) > 0 {
+	if marks, err := s.Newest(t.Context(), testStore, shop, math.MaxUint64, 2); err != nil || len(marks) > 0 {
 		t.Errorf("after the site: %v, %v", marks, err)
 	}
 	// The rows after it come as before.
@@ -526,7 +527,7 @@ func TestMarks(t *testing.T) {
 		}
 		last += n
 	}
-	marks, err := opened(t, c).Newest(t.Context(), testStore, shop, 1000)
+	marks, err := opened(t, c).Newest(t.Context(), testStore, shop, math.MaxUint64, 1000)
 	if err != nil || len(marks) > marksMax || len(marks) < 15 {
 		t.Fatalf("%d marks: %v", len(marks), err)
 	}
