@@ -143,6 +143,10 @@ func (c *checker) secrets() {
 	read("backup.access_key", secret{"backup.access_key", &b.AccessKey, b.AccessKeyFile})
 	read("backup.access_secret", secret{"backup.access_secret", &b.AccessSecret, b.AccessSecretFile})
 	read("backup.passphrase", secret{"backup.passphrase", &b.passphrase, b.PassphraseFile})
+	for _, s := range c.cfg.Sink.secrets() {
+		path := s.table + "." + s.key
+		read(path, secret{path, s.to, s.file})
+	}
 	for i := range c.cfg.Sites {
 		for _, s := range c.cfg.Sites[i].secrets() {
 			table := fmt.Sprintf("site[%d].", i)
@@ -155,7 +159,10 @@ func (c *checker) secrets() {
 }
 
 // keyAtFront finds the key with which an error of Validate begins.
-var keyAtFront = regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)?`)
+var keyAtFront = regexp.MustCompile(`^[a-z_]+(\.[a-z_]+){0,2}`)
+
+// tableAtFront makes one name of a table and a key of it, at the front of an error.
+var tableAtFront = strings.NewReplacer("backup: ", "backup.", "sink.clickhouse: ", "sink.clickhouse.", "sink.kafka: ", "sink.kafka.")
 
 // values checks all keys but those of sites. Each bad value is replaced by its default, to find the
 // next one.
@@ -166,7 +173,7 @@ func (c *checker) values() {
 		if err == nil {
 			return
 		}
-		key := keyAtFront.FindString(strings.Replace(err.Error(), "backup: ", "backup.", 1))
+		key := keyAtFront.FindString(tableAtFront.Replace(err.Error()))
 		if strings.HasPrefix(err.Error(), "set both tls_cert") {
 			key = "tls_cert"
 			try.TLSKey = ""

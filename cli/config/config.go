@@ -6,7 +6,7 @@
 // the credentials that are left out and keeps them in keys.toml. madesites.go keeps the sites
 // that are made at run time in sites.toml, sitekeys.go their keys, and sitejson.go sets their
 // settings from JSON. sites.go and network.go check everything, and sites.go builds the sites.
-// backup.go has the settings of backups, mcp.go those of assistants. change.go compares two configurations. check.go finds every mistake of one, and origin.go says
+// backup.go has the settings of backups, sinks.go those of sinks, mcp.go those of assistants. change.go compares two configurations. check.go finds every mistake of one, and origin.go says
 // where each value comes from.
 package config
 
@@ -72,6 +72,7 @@ type Config struct {
 
 	Backup Backup `toml:"backup"`
 	MCP    MCP    `toml:"mcp"`
+	Sink   Sinks  `toml:"sink"`
 
 	Sites          []Site    `toml:"site"` // first those of the configuration, then those made at run time
 	made           MadeSites // as in sites.toml
@@ -145,6 +146,7 @@ func Default() Config {
 		LogLevel:   "info",
 		LogFormat:  "auto",
 		Backup:     defaultBackup(),
+		Sink:       defaultSinks(),
 	}
 }
 
@@ -266,6 +268,7 @@ func (c *Config) warnings() (list []string) {
 		}
 	}
 	list = append(list, c.Backup.warnings()...)
+	list = append(list, c.Sink.warnings()...)
 	for _, file := range c.secretFiles() {
 		list = warnReadable(list, file)
 	}
@@ -337,6 +340,9 @@ func (c *Config) secretFiles() (files []string) {
 	add(c.MetricsTokenFile)
 	add(c.Backup.AccessSecretFile)
 	add(c.Backup.PassphraseFile)
+	for _, s := range c.Sink.secrets() {
+		add(s.file)
+	}
 	for i := range c.Sites {
 		for _, secret := range c.Sites[i].private() {
 			add(secret.file)
@@ -398,6 +404,9 @@ func (c *Config) readSecretFiles() error {
 	}
 	if err := c.Backup.readSecrets(); err != nil {
 		return fmt.Errorf("backup: %w", err)
+	}
+	if err := c.Sink.readSecrets(); err != nil {
+		return err
 	}
 	for i := range c.Sites {
 		s := &c.Sites[i]

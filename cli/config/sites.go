@@ -71,6 +71,9 @@ func (c *Config) Validate() error {
 	if err := c.MCP.validate(); err != nil {
 		return err
 	}
+	if err := c.Sink.validate(); err != nil {
+		return err
+	}
 	return c.checkNetwork()
 }
 
