@@ -61,6 +61,9 @@ var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,242}$`)
 
 // Validate returns what is wrong with the settings. The error begins with the key of [sink.kafka].
 func (o *Options) Validate() error {
+	if leftOut != nil {
+		return leftOut
+	}
 	if len(o.Brokers) == 0 || len(o.Brokers) > brokersMax {
 		return fmt.Errorf(`brokers has %d addresses; name some brokers, for example ["kafka-1:9092", "kafka-2:9092"]`, len(o.Brokers))
 	}
