@@ -1,0 +1,136 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// kafkaRecord is a record of the topic as a consumer that reads what is committed sees it.
+type kafkaRecord struct {
+	key, value string
+	headers    map[string]string
+}
+
+// readKafka reads what is committed in a topic from its beginning, until done says that it is all.
+func readKafka(t *testing.T, brokers []string, topic string, done func([]kafkaRecord) bool) (all []kafkaRecord) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.UnknownTopicRetries(-1), kgo.MetadataMinAge(50*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for !done(all) {
+		fetches := client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			t.Fatalf("the topic has %d records: %.2000v", len(all), all)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			one := kafkaRecord{string(r.Key), string(r.Value), map[string]string{}}
+			for _, h := range r.Headers {
+				one.headers[h.Key] = string(h.Value)
+			}
+			all = append(all, one)
+		})
+	}
+	return all
+}
+
+// Every event arrives in Kafka once, as an export has it, whenever the server is killed; a forgotten
+// person is named to those who read the topic.
+func TestSinkKafka(t *testing.T) {
+	t.Parallel()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(2), kfake.DefaultNumPartitions(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	s := startServer(t, t.TempDir(), configured(t, fmt.Sprintf("[sink.kafka]\nbrokers = [%q]\ncreate = true\n", cluster.ListenAddrs()[0]))...)
+	sent := 0
+	for cycle := range 4 {
+		for range 5 {
+			sent += s.send(100, fmt.Sprintf("cycle %d", cycle))
+		}
+		if cycle%2 == 1 {
+			readKafka(t, cluster.ListenAddrs(), "cairn", func(all []kafkaRecord) bool { return len(all) > 0 })
+		}
+		s.running().Kill()
+		s.restart()
+	}
+	rows := readKafka(t, cluster.ListenAddrs(), "cairn", func(all []kafkaRecord) bool { return len(all) >= sent })
+	exported := exportedLines(t, s)
+	if len(rows) != sent || len(exported) != sent {
+		t.Fatalf("%d events were acknowledged, Kafka has %d, an export %d", sent, len(rows), len(exported))
+	}
+	for i, r := range rows {
+		if r.key != "default" || r.value != exported[i] {
+			t.Fatalf("record %d: %s = %s\nthe export has %s", i, r.key, r.value, exported[i])
+		}
+		var e struct {
+			ID  string
+			Seq uint64
+		}
+		if err := json.Unmarshal([]byte(r.value), &e); err != nil || r.headers["id"] != e.ID || r.headers["seq"] != fmt.Sprint(e.Seq) || r.headers["store"] == "" {
+			t.Fatalf("record %d: headers %v, %s: %v", i, r.headers, r.value, err)
+		}
+	}
+	if code, body := damageAsk(t, s.running(), s.keys().SecretKey, "DELETE", "/api/v1/users/u7", nil); code != 200 && code != 202 {
+		t.Fatalf("%d %s", code, body)
+	}
+	rows = readKafka(t, cluster.ListenAddrs(), "cairn", func(all []kafkaRecord) bool {
+		return len(all) > 0 && all[len(all)-1].headers["delete"] != ""
+	})
+	last := rows[len(rows)-1]
+	var d struct {
+		Site   string
+		Delete struct {
+			Store string
+			Seqs  [][2]uint64
+		}
+	}
+	if err := json.Unmarshal([]byte(last.value), &d); err != nil || d.Site != "default" || d.Delete.Store != rows[0].headers["store"] || len(rows) != sent+1 {
+		t.Fatalf("%d records, the last %v: %v", len(rows), last, err)
+	}
+	gone := map[string]bool{}
+	for _, span := range d.Delete.Seqs {
+		for seq := span[0]; seq <= span[1]; seq++ {
+			gone[fmt.Sprint(seq)] = true
+		}
+	}
+	for _, r := range rows[:sent] {
+		if mine := strings.Contains(r.value, `"user":"u7"`); mine != gone[r.headers["seq"]] {
+			t.Errorf("seq %s is named: %v, in %s", r.headers["seq"], gone[r.headers["seq"]], r.value)
+		}
+	}
+	s.finish()
+}
+
+// exportedLines are the lines of an export of all events.
+func exportedLines(t *testing.T, s *testServer) []string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", s.url()+"/api/v1/export?format=ndjson", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.keys().SecretKey)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != 200 {
+		t.Fatalf("%s %s %v", res.Status, text, err)
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
