@@ -75,7 +75,7 @@ func (p *process) newParts(opts *engine.Options) error {
 		places,
 		p.limit,
 		newBackups(p.config(), p.log),
-		newSinks(p.config(), p.log),
+		newSinks(p.config(), opts, p.log),
 		p.certs,
 		p.notify, // the last: it says that the server answers
 	)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"cairn/cli/config"
+	"cairn/engine"
 	"cairn/engine/sink"
 	"cairn/engine/sink/clickhouse"
 	"cairn/engine/sink/kafka"
@@ -70,8 +71,11 @@ func (w *sinkWishes) make() (all []sink.Config, err error) {
 	return all, nil
 }
 
-func newSinks(cfg *config.Config, log *slog.Logger) *sinks {
-	return &sinks{log: log, wanted: wishesOf(cfg)}
+// newSinks makes the part, and tells the store that sinks will follow.
+func newSinks(cfg *config.Config, opts *engine.Options, log *slog.Logger) *sinks {
+	s := &sinks{log: log, wanted: wishesOf(cfg)}
+	opts.SinksFollow = s.wanted.on()
+	return s
 }
 
 // Start implements starter.
@@ -103,10 +107,8 @@ func (s *sinks) begin() error {
 func (s *sinks) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.process; p != nil && s.wanted.on() && !p.engine.ReadOnly() {
-		if err := p.engine.CarryTo(nil); err != nil {
-			s.log.Warn("a sink has not ended well; what it has taken is known, and the rest goes at the next start", "error", err)
-		}
+	if s.process != nil {
+		s.process.engine.EndSinks()
 	}
 	s.process = nil
 }

@@ -16,6 +16,11 @@ var optionalMetrics = map[string]string{
 	"cairn_backup_last_success_timestamp_seconds":  "engine/backup/state.go",
 	"cairn_backup_last_verified_timestamp_seconds": "engine/backup/state.go",
 	"cairn_backup_lag_seconds":                     "engine/backup/state.go",
+	"cairn_sink_state":                             "http/metrics.go",
+	"cairn_sink_lag_seconds":                       "http/metrics.go",
+	"cairn_sink_missed_rows_total":                 "http/metrics.go",
+	"cairn_sink_skipped_rows_total":                "http/metrics.go",
+	"cairn_sink_deletions_waiting":                 "http/metrics.go",
 }
 
 // TestMonitoring sees that the alert rules and the dashboard use only metrics that exist, and that

@@ -193,7 +193,7 @@ func (s *Sink) arrived(r *sink.Range, marks []mark, last uint64) (int, error) {
 	for _, m := range marks {
 		i, ok := slices.BinarySearch(r.Seqs, m.Seq)
 		if ok && (r.IDs[i] != m.ID || r.Received[i] != m.Received) {
-			return 0, lasting("FOREIGN_ROWS", "topic %s has another row %d of site %s: %s, received %d; cairn has %s, received %d", s.options.Topic, m.Seq, r.Site.Name, m.ID, m.Received, r.IDs[i], r.Received[i])
+			return 0, lasting("foreign_rows", "topic %s has another row %d of site %s: %s, received %d; cairn has %s, received %d", s.options.Topic, m.Seq, r.Site.Name, m.ID, m.Received, r.IDs[i], r.Received[i])
 		}
 	}
 	i, ok := slices.BinarySearch(r.Seqs, last)

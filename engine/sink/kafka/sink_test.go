@@ -416,10 +416,10 @@ func TestForeignRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := opened(t, c)
-	codeIs(t, s.Send(t.Context(), rangeOf(testStore, shop, 51, 100, "b")), "FOREIGN_ROWS", false)
+	codeIs(t, s.Send(t.Context(), rangeOf(testStore, shop, 51, 100, "b")), "foreign_rows", false)
 	other := rangeOf(testStore, shop, 51, 100, "a")
 	other.Received[49]++
-	codeIs(t, s.Send(t.Context(), other), "FOREIGN_ROWS", false)
+	codeIs(t, s.Send(t.Context(), other), "foreign_rows", false)
 	wantRows(t, c, shop, 1, 100)
 }
 
