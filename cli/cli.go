@@ -52,6 +52,7 @@ func init() { // a declaration with a value would be a cycle, because help uses 
 		{"tail", "[flags] [FILTER...]", "print events as they come, or what is refused", cmdTail},
 		{"snapshot", "[flags]", "make a snapshot of the running server's data", snapshot},
 		{"backup", "[flags] [now|list|verify]", "back up now, or list or verify the backups", cmdBackup},
+		{"sink", "[flags] schema|status|check", "print the table of a sink, how far sinks are, and whether they have all", cmdSink},
 		{"restore", "SNAPSHOT|BACKUP[@TIME] DATA_DIR", "make a data directory from a snapshot or a backup", restore},
 		{"check", "DATA_DIR|SNAPSHOT", "verify a store: recount its index and counters", checkStore},
 		{"repair", "DATA_DIR NEW_DIR", "save what is sound in a damaged store", repairStore},
