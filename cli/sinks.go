@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"reflect"
 	"sync"
+	"time"
 
 	"cairn/cli/config"
 	"cairn/engine"
@@ -55,7 +56,7 @@ func (w *sinkWishes) on() bool { return w.ClickHouse.On() || w.Kafka.On() }
 // make makes the sinks. They ask nothing of a server yet.
 func (w *sinkWishes) make() (all []sink.Config, err error) {
 	if c := &w.ClickHouse; c.On() {
-		s, err := clickhouse.New(clickhouse.Options{URL: c.URL, Database: c.Database, Table: c.Table, User: c.User, Password: c.Password(), CA: c.CA, Create: c.Create, Days: w.days})
+		s, err := clickhouse.New(clickhouse.Options{URL: c.URL, Database: c.Database, Table: c.Table, User: c.User, Password: c.Password(), CA: c.CA, Create: c.Create, Days: w.days, InsertMax: time.Duration(c.Timeout)})
 		if err != nil {
 			return nil, fmt.Errorf("sink.clickhouse: %w", err)
 		}

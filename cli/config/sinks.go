@@ -34,6 +34,8 @@ type ClickHouse struct {
 	PasswordFile string `toml:"password_file"`
 	CA           string `toml:"ca"` // "" = the authorities of the system
 	Create       bool   `toml:"create"`
+	// Timeout is how long the server may take for one INSERT.
+	Timeout dialect.Duration `toml:"timeout"`
 	SinkSettings
 
 	password string
@@ -90,7 +92,7 @@ func (n StoreNumber) String() string {
 func defaultSinks() Sinks {
 	every := SinkSettings{From: "start", Hold: dialect.Duration(sink.HoldDefault), LagWarn: dialect.Duration(sink.LagWarnDefault), OnBadRow: "stop"}
 	return Sinks{
-		ClickHouse: ClickHouse{Database: "cairn", Table: "events", SinkSettings: every},
+		ClickHouse: ClickHouse{Database: "cairn", Table: "events", Timeout: dialect.Duration(time.Minute), SinkSettings: every},
 		Kafka:      Kafka{Topic: "cairn", Compression: kafka.Compressions[0], SinkSettings: every},
 	}
 }
@@ -176,6 +178,8 @@ func (c *ClickHouse) validate() error {
 		return fmt.Errorf("password_file needs user")
 	case c.CA != "" && u.Scheme != "https":
 		return fmt.Errorf("ca needs a url with https")
+	case time.Duration(c.Timeout) < timeoutLeast || time.Duration(c.Timeout) > timeoutMost:
+		return fmt.Errorf(`timeout = "%v": must be from "1s" to "1h"`, time.Duration(c.Timeout))
 	}
 	return c.SinkSettings.validate()
 }
@@ -190,10 +194,12 @@ func hideUser(address string) string {
 
 // Bounds of the settings of every sink.
 const (
-	holdMost    = 365 * 24 * time.Hour
-	lagWarnMost = 30 * 24 * time.Hour
-	holdLeast   = time.Minute
-	lagLeast    = 10 * time.Second
+	timeoutLeast = time.Second
+	timeoutMost  = time.Hour
+	holdMost     = 365 * 24 * time.Hour
+	lagWarnMost  = 30 * 24 * time.Hour
+	holdLeast    = time.Minute
+	lagLeast     = 10 * time.Second
 )
 
 func (s *SinkSettings) validate() error {

@@ -25,7 +25,8 @@ type Options struct {
 	Create   bool   // make the table where it is missing
 	Days     int    // after how many days a table that is made forgets rows; 0 = never
 
-	// InsertMax is how long the server may take for one INSERT; 0 = InsertMaxDefault.
+	// InsertMax is how long the server may take for one INSERT; 0 = InsertMaxDefault. A deletion waits so
+	// long, and a little longer, where an INSERT may be lost.
 	InsertMax time.Duration
 }
 
@@ -41,8 +42,8 @@ const (
 	// an INSERT into more than 100 partitions.
 	monthsMax = 50
 
-	// insertSlack is how much longer than the server may take the client waits.
-	insertSlack = 15 * time.Second
+	// slackMost is how much longer than the server may take the client waits at most.
+	slackMost = 15 * time.Second
 
 	// piecesMax is in how many INSERTs a range goes at most where the line is slow.
 	piecesMax = 64
@@ -173,8 +174,11 @@ func (s *Sink) Version(ctx context.Context) (Version, error) {
 	return s.server.version, nil
 }
 
+// slack is how much longer than the server may take the client waits.
+func (s *Sink) slack() time.Duration { return min(s.o.InsertMax, slackMost) }
+
 // lose notes that an INSERT may arrive later.
-func (s *Sink) lose() { s.lost = s.now().Add(s.o.InsertMax + insertSlack) }
+func (s *Sink) lose() { s.lost = s.now().Add(s.o.InsertMax + s.slack()) }
 
 // Send implements sink.Sink.
 func (s *Sink) Send(ctx context.Context, r *sink.Range) error {
@@ -269,7 +273,7 @@ func (s *Sink) insert(ctx context.Context, r *sink.Range, from, to int, again bo
 	}
 	statement := "INSERT INTO " + s.qualified() + " FORMAT JSONEachRow"
 	for {
-		err := s.client.insert(ctx, s.o.InsertMax+insertSlack, statement, body, s.encoding, settings...)
+		err := s.client.insert(ctx, s.o.InsertMax+s.slack(), statement, body, s.encoding, settings...)
 		if codeOf(err) != codeUnknownEncoding || s.encoding == "" {
 			return err
 		}
