@@ -35,6 +35,8 @@ type Proxy struct {
 
 	// Choose says what happens to an INSERT; nil = it passes.
 	Choose func() Fault
+	// After is called when the server has stored an INSERT and before its sender knows; nil = nothing.
+	After func()
 	// Delay is after what time a Late INSERT goes on.
 	Delay time.Duration
 
@@ -86,6 +88,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, target string) {
 		cut(w)
 	case CutAfter:
 		forward(r, body, target)
+		if p.After != nil {
+			p.After()
+		}
 		cut(w)
 	case Twice:
 		forward(r, body, target)
