@@ -70,7 +70,21 @@ func (n *Engine) note(call string, q query.Query) {
 	if q.Metrics != 0 {
 		fmt.Fprintf(&b, " metrics %b", q.Metrics)
 	}
+	if q.ByLast {
+		b.WriteString(" by last")
+	}
+	if q.Fresh != nil {
+		b.WriteString(aged(q.Fresh.MaxAge))
+	}
 	n.Asked = b.String()
+}
+
+// aged writes how old an answer may be, when it may be.
+func aged(age time.Duration) string {
+	if age == 0 {
+		return ""
+	}
+	return " max_age " + age.String()
 }
 
 // filters writes conditions: " country=[\"DE\"] path match [\"/*\"]".
@@ -124,6 +138,9 @@ func (n *Engine) Counters(_ context.Context, q query.CounterQuery) (query.Counte
 	n.tell(q.Fresh)
 	n.Asked = fmt.Sprintf("counters %s property=%s values=%q segment=%s times=%d,%d days=%d,%d sort=%s limit=%d offset=%d",
 		q.Site.Name, q.Property, q.Values, q.Segment, q.From, q.To, q.FromDay, q.ToDay, q.Sort, q.Limit, q.Offset) + filters(q.Where)
+	if q.Fresh != nil {
+		n.Asked += aged(q.Fresh.MaxAge)
+	}
 	return n.CounterPage, n.Err
 }
 
@@ -352,7 +369,8 @@ func Line(i int) string {
 
 // VisitReport answers with VisitsTold.
 func (n *Engine) VisitReport(_ context.Context, q query.VisitsQuery) (*query.VisitsAnswer, error) {
-	n.Asked = fmt.Sprintf("visits %s by %q%s", q.Site.Name, q.By, filters(q.Where))
+	n.Asked = fmt.Sprintf("visits %s by %q%s%s", q.Site.Name, q.By, filters(q.Where), aged(q.MaxAge))
+	n.noteRows(q.Rows)
 	answer := n.VisitsTold
 	answer.AsOf = n.AsOf
 	answer.Series, answer.ComparedSteps = make([]query.VisitNumbers, len(q.Steps)), make([]query.VisitNumbers, len(q.CompareSteps))
@@ -375,7 +393,8 @@ func (n *Engine) VisitReport(_ context.Context, q query.VisitsQuery) (*query.Vis
 
 // Pages answers with PagesTold.
 func (n *Engine) Pages(_ context.Context, q query.PagesQuery) (*query.PagesAnswer, error) {
-	n.Asked = fmt.Sprintf("pages %s of %s%s", q.Site.Name, q.Of, filters(q.Where))
+	n.Asked = fmt.Sprintf("pages %s of %s%s%s", q.Site.Name, q.Of, filters(q.Where), aged(q.MaxAge))
+	n.noteRows(q.Rows)
 	answer := n.PagesTold
 	answer.AsOf = n.AsOf
 	answer.Count, answer.More = 3, true

@@ -2,6 +2,7 @@ package nativetest
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"cairn/engine/query"
@@ -20,6 +21,7 @@ func (n *Engine) BeginExport(_ context.Context, q query.Export) (query.ExportRun
 		return nil, n.Err
 	}
 	n.Export = q
+	n.Asked = fmt.Sprintf("export %s%s [%d,%d) %v without a head %t", q.Site.Name, filters(q.Where), q.From, q.To, q.Format, q.NoHead)
 	return exportRun{n.Exported, n.WriteErr}, nil
 }
 

@@ -25,7 +25,7 @@ func noted[T any](n *Engine, call, asked string, answer *T) (*T, query.AsOf, err
 }
 
 func askedOf(r *query.Report) string {
-	return fmt.Sprintf("%s %v [%d,%d) steps %d", r.Site.Name, r.Where, r.From, r.To, len(r.Steps))
+	return fmt.Sprintf("%s %v [%d,%d) steps %d", r.Site.Name, r.Where, r.From, r.To, len(r.Steps)) + aged(r.MaxAge)
 }
 
 func (n *Engine) Funnel(_ context.Context, q *query.Funnel) (*query.FunnelAnswer, query.AsOf, error) {

@@ -16,7 +16,7 @@ type RowReports struct {
 
 // noteReport notes the question that a report is asked.
 func (n *Engine) noteReport(call string, q *query.Report) {
-	n.Asked = fmt.Sprintf("%s %s%s [%d,%d) steps %d", call, q.Site.Name, filters(q.Where), q.From, q.To, len(q.Steps))
+	n.Asked = fmt.Sprintf("%s %s%s [%d,%d) steps %d", call, q.Site.Name, filters(q.Where), q.From, q.To, len(q.Steps)) + aged(q.MaxAge)
 	if q.Compare != nil {
 		n.Asked += fmt.Sprintf(" before [%d,%d) steps %d", q.Compare.From, q.Compare.To, len(q.CompareSteps))
 	}
