@@ -547,6 +547,13 @@ func TestAssistantHeader(t *testing.T) {
 			t.Errorf("%s, %s: %d %v %s", test.limits, test.call, a.status, a.header, a.body)
 		}
 	}
+	// Nobody is told that they have an answer which was made within other limits.
+	first := s.send("GET", "/api/v1/fields?range=7d", "", secret, "Cairn-Assistant: numbers")
+	for _, limits := range []string{"numbers&prop=*", "numbers&prop=plan"} {
+		if a := s.send("GET", "/api/v1/fields?range=7d", "", secret, "Cairn-Assistant: "+limits, "If-None-Match: "+first.header["etag"]); a.status != 200 || first.header["etag"] == "" || !strings.Contains(a.body, "prop.plan") {
+			t.Errorf("%s: %d %s", limits, a.status, a.body)
+		}
+	}
 	// The admin's token is held, too.
 	if a := s.send("GET", "/api/v1/events?site=shop", "", adminKey, "Cairn-Assistant: numbers"); a.status != 403 {
 		t.Errorf("the admin: %d %s", a.status, a.body)

@@ -155,7 +155,7 @@ type Request struct {
 type Share struct {
 	Numbers  bool     // numbers alone, and nothing that tells people apart
 	Props    []string // paths of properties that a share of numbers may name
-	AllProps bool     // it may name all of them
+	AllProps bool     // it may name all of them; Props then has "*"
 	Filter   string   // query string of the filter that all answers satisfy; "" = none
 	// Of an assistant: it asks with a key, and is held to less than the key may. Refusals then do
 	// not speak of a share.

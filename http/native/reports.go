@@ -273,7 +273,7 @@ func (c *reading) hash(without ...string) uint64 {
 		add("saved", cond.String())
 	}
 	if share := c.req.Share; share != nil { // which fields are listed depends on it
-		add(append([]string{"share", strconv.FormatBool(share.Numbers), strconv.FormatBool(share.AllProps)}, share.Props...)...)
+		add(append([]string{"share", strconv.FormatBool(share.Numbers)}, share.Props...)...)
 	}
 	slices.Sort(all)
 	h := fnv.New64a()
