@@ -74,7 +74,7 @@ func readArguments(text json.RawMessage) ([]argument, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var object map[string]any
-	if err := d.Decode(&object); err != nil || d.More() {
+	if err := d.Decode(&object); err != nil || !json.Valid(text) {
 		return nil, errors.New("arguments: must be an object")
 	}
 	list := make([]argument, 0, len(object))

@@ -199,7 +199,7 @@ func TestArguments(t *testing.T) {
 
 // Whatever the arguments are, the query is one, and holds nothing that they do not.
 func FuzzArguments(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"filters":["a~=b","prop.\"=\"=1"],"limit":1}`, `{"goal":"a%3Db"}`, `{"step":["a=b",1,true,null]}`, `[`, `{"a":{"b":1}}`, "{\"\u202e\":\"\x00\"}"} {
+	for _, seed := range []string{`{}`, `{"filters":["a~=b","prop.\"=\"=1"],"limit":1}`, `{"goal":"a%3Db"}`, `{"step":["a=b",1,true,null]}`, `[`, `{"":0}}`, `null00`, `{"a":{"b":1}}`, "{\"\u202e\":\"\x00\"}"} {
 		f.Add(seed)
 	}
 	funnel, _ := native.QuestionNamed("funnel")
