@@ -23,7 +23,7 @@ type Place struct {
 	tables   map[key]map[uint64]Row
 	late     []late // what has been sent and has not arrived yet
 	doubled  []string
-	sends    int
+	sent     []Sent
 	newest   map[key]sink.Mark
 	requests int
 }
@@ -83,11 +83,19 @@ func (p *Place) Faults() []string {
 	return slices.Clone(p.doubled)
 }
 
-// Sends returns how many ranges have come.
-func (p *Place) Sends() int {
+// Sent is a range that was sent, whether it arrived or not.
+type Sent struct {
+	Store       uint64
+	Site        string
+	First, Last uint64
+	Lines       string
+}
+
+// Sent returns all ranges that were sent, in their order.
+func (p *Place) Sent() []Sent {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.sends
+	return slices.Clone(p.sent)
 }
 
 // Requests returns how many calls there were.
@@ -135,9 +143,11 @@ type Sink struct {
 	Chance int
 	Random *rand.Rand
 
-	// Hook, if set, is called before each call, and its error is the call's. Refuse, if set, says for
-	// which lines Send fails for good.
+	// Hook, if set, is called before each call, and its error is the call's. After, if set, is called
+	// when a call has done what it should, and its error is the call's. Refuse, if set, says for which
+	// lines Send fails for good.
 	Hook   func(call string) error
+	After  func(call string) error
 	Refuse func(line []byte) bool
 
 	mu     sync.Mutex
@@ -190,6 +200,14 @@ func (s *Sink) begin(ctx context.Context, call string) (n int, err error) {
 
 func (s *Sink) end() { s.Place.mu.Unlock() }
 
+// after is the end of a call that has done what it should.
+func (s *Sink) after(call string) error {
+	if s.After == nil {
+		return nil
+	}
+	return s.After(call)
+}
+
 // Open implements sink.Sink.
 func (s *Sink) Open(ctx context.Context) error {
 	s.mu.Lock()
@@ -217,7 +235,7 @@ func (s *Sink) Send(ctx context.Context, r *sink.Range) error {
 	}
 	p, k := s.Place, key{r.Store, r.Site.Name}
 	defer s.end()
-	p.sends++
+	p.sent = append(p.sent, Sent{r.Store, r.Site.Name, r.First, r.Last, string(r.Lines)})
 	if err := check(r); err != nil {
 		return err
 	}
@@ -259,7 +277,7 @@ func (s *Sink) Send(ctx context.Context, r *sink.Range) error {
 		}
 	}
 	p.store(k, rows)
-	return nil
+	return s.after("send")
 }
 
 // check complains about a range that no runner may send.
@@ -344,7 +362,7 @@ func (s *Sink) delete(ctx context.Context, store uint64, site sink.Site, call st
 	if fault > 0 {
 		return errCut // maybe a part is gone
 	}
-	return nil
+	return s.after(call)
 }
 
 // Close implements sink.Sink.
