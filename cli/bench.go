@@ -27,9 +27,10 @@ const daysMax = 1000
 func cmdBench(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("bench", "[flags]", `Measure a server under a realistic load: single events, batches, listings and counts.
 Without -url it starts its own server with an empty data directory and removes both
-afterwards. Phases: fill, single, batch, mixed, reports, dashboard, list, count, counters, data. The phase
-data exports the fill, erases two persons of about a thousand events, deletes the oldest
-fifth while events come in, and imports events and an access log; ! marks a missed target.`)
+afterwards. Phases: fill, single, batch, mixed, reports, dashboard, list, count, counters, data,
+sinks. The phase data exports the fill, erases two persons of about a thousand events, deletes the oldest
+fifth while events come in, and imports events and an access log. The phase sinks measures
+what it costs to carry every event to a sink; ! marks a missed target.`)
 	o := bench.Options{Version: version}
 	f.StringVar(&o.URL, "url", "", "measure the running server at `URL`")
 	f.StringVar(&o.Key, "key", "", "use `KEY`, the secret_key of a site of the server at -url")
@@ -45,10 +46,11 @@ fifth while events come in, and imports events and an access log; ! marks a miss
 	f.DurationVar(&o.Duration, "duration", 5*time.Second, "end each phase after `TIME`")
 	conns := f.String("conns", "1,64,256", "send single events over these numbers of connections, one phase for each number in `LIST`")
 	f.IntVar(&o.BatchConns, "batch-conns", 4, "send batches over `N` connections")
-	phases := f.String("phases", "single,batch,list,count,counters", "run the phases in `LIST`; mixed, reports, dashboard and data run only if LIST has them; data needs -fill")
+	phases := f.String("phases", "single,batch,list,count,counters", "run the phases in `LIST`; mixed, reports, dashboard, data and sinks run only if LIST has them; data needs -fill")
 	f.DurationVar(&o.Mixed, "mixed", 10*time.Minute, "end the phase mixed after `TIME`: all protocols, two sites, a new name of a property every 8 s, a line every 30 s; needs -phases mixed")
 	f.Float64Var(&o.Rate, "rate", 1500, "send `N` events a second in the phase mixed")
 	f.BoolVar(&o.Limits, "limits", false, "also measure HTTP, fsync, Pebble and JSON alone")
+	f.StringVar(&o.Sink, "sink", "", "in the phase sinks, send to `URL`: http://… is ClickHouse, kafka://HOST:PORT is Kafka (default: to bench itself, which keeps nothing). Other variables CAIRN_SINK_… hold, too")
 	asJSON := f.Bool("json", false, "print JSON instead of tables")
 	f.BoolVar(&o.Keep, "keep", false, "do not remove the data of bench's own server")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
@@ -100,6 +102,10 @@ fifth while events come in, and imports events and an access log; ! marks a miss
 			return errors.New("-phases mixed needs two sites, so bench starts its own server; leave out -url")
 		case o.URL != "" && slices.Contains(o.Phases, "data"):
 			return errors.New("-phases data deletes events, so bench starts its own server; leave out -url")
+		case o.URL != "" && slices.Contains(o.Phases, "sinks"):
+			return errors.New("-phases sinks starts its own servers; leave out -url")
+		case bench.CheckSink(o.Sink) != nil:
+			return fmt.Errorf("-sink: %w", bench.CheckSink(o.Sink))
 		case o.Fill == 0 && slices.Contains(o.Phases, "data"):
 			return errors.New("-phases data needs -fill, such as -fill 1M")
 		case o.Mixed <= 0:

@@ -7,7 +7,8 @@
 // limits.go measures the most that the machine can do, mixed.go runs a load of all protocols
 // for minutes and mixedload.go makes it, reports.go measures the reports of a dashboard over the
 // visits that shopload.go makes, dashboard.go its first screen, queries.go measures single reads, data.go what it
-// costs to get data out, away and in, with the files of datafiles.go, and report.go prints.
+// costs to get data out, away and in, with the files of datafiles.go, sinks.go what a sink costs, with
+// the sink of blackhole.go, and report.go prints.
 package bench
 
 import (
@@ -55,11 +56,12 @@ type Options struct {
 	Mixed      time.Duration // length of the phase "mixed"; above 0 if Phases has it
 	Rate       float64       // events a second of the phase "mixed"; above 0 if Phases has it
 	Limits     bool          // also measure HTTP, fsync, Pebble and JSON alone
+	Sink       string        // of the phase "sinks": "" = one in this process, "http://…" = ClickHouse, "kafka://…" = Kafka
 	Keep       bool          // do not remove the data of Run's own server
 }
 
 // Phases are the names of all phases.
-var Phases = []string{"single", "batch", "list", "count", "counters", mixedPhase, reportsPhase, dashboardPhase, dataPhase}
+var Phases = []string{"single", "batch", "list", "count", "counters", mixedPhase, reportsPhase, dashboardPhase, dataPhase, sinksPhase}
 
 // Run runs the phases of o until ctx ends. It draws a progress bar on w if w is a terminal.
 // With an error, the report has the measurements before it; the report is nil if no server
@@ -207,6 +209,11 @@ func (b *benchRun) measure(ctx context.Context) (report *Report, err error) {
 	if b.has(dataPhase) {
 		if report.Data, err = b.data(ctx); err != nil {
 			return report, fmt.Errorf("data: %w", err)
+		}
+	}
+	if b.has(sinksPhase) {
+		if report.Sinks, err = b.sinks(ctx); err != nil {
+			return report, fmt.Errorf("sinks: %w", err)
 		}
 	}
 	return report, ctx.Err()

@@ -408,8 +408,8 @@ func (d *dataRun) imports(ctx context.Context) error {
 }
 
 // writeTable prints the measurements for people.
-func (d *Data) writeTable(t *tabwriter.Writer, left func(string) string) {
-	fmt.Fprintf(t, "\n%s\tmeasured\t\ttarget\tCPU µs\tper\tRSS\t\n", left("data out, away and in"))
+func (d *Data) writeTable(t *tabwriter.Writer, title string, left func(string) string) {
+	fmt.Fprintf(t, "\n%s\tmeasured\t\ttarget\tCPU µs\tper\tRSS\t\n", title)
 	for i := range d.Figures {
 		f := &d.Figures[i]
 		target, cpu, rss := "", "", ""

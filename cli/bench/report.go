@@ -34,6 +34,7 @@ type Report struct {
 	Dashboard *Dashboard    `json:"dashboard,omitempty"`
 	Reads     []readResult  `json:"reads"`
 	Data      *Data         `json:"data,omitempty"`
+	Sinks     *Data         `json:"sinks,omitempty"` // its events are in servers of their own
 	Events    int64         `json:"events"`
 	Disk      float64       `json:"disk_bytes_per_event,omitempty"`    // in the data directory
 	Sizes     *check.Sizes  `json:"sizes,omitempty"`                   // of Run's own server, after it has stopped
@@ -173,9 +174,11 @@ func (r *Report) WriteTable(w io.Writer) {
 			width = max(width, len(x.Name))
 		}
 	}
-	if r.Data != nil {
-		for _, x := range r.Data.Figures {
-			width = max(width, len(x.Name))
+	for _, d := range []*Data{r.Data, r.Sinks} {
+		if d != nil {
+			for _, x := range d.Figures {
+				width = max(width, len(x.Name))
+			}
 		}
 	}
 	left := func(s string) string { return s + strings.Repeat(" ", max(0, width-len(s))) }
@@ -234,7 +237,10 @@ func (r *Report) WriteTable(w io.Writer) {
 		}
 	}
 	if r.Data != nil {
-		r.Data.writeTable(t, left)
+		r.Data.writeTable(t, left("data out, away and in"), left)
+	}
+	if r.Sinks != nil {
+		r.Sinks.writeTable(t, left("a sink"), left)
 	}
 	if r.Sizes != nil && r.Sizes.Sealed > 0 {
 		writeSizes(t, left, r.Sizes)

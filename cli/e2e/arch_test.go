@@ -90,7 +90,7 @@ var plan = []room{
 
 	{dir: "cli/config", knows: []string{"engine", "engine/backup", "engine/sink", "engine/sink/*", "engine/query", "engine/enrich", "http", "http/*", "http/auth", "http/wire", "http/dialect", "http/matomo", "http/openpanel"}, away: []string{fasthttpModule, pebbleModule}}, // for their settings types
 
-	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, away: []string{tomlModule}},
+	{dir: "cli/bench", knows: []string{"cli/config", "engine", "engine/query", "engine/check", "engine/event"}, tests: []string{"engine/sink", "engine/sink/*"}, away: []string{tomlModule}},
 	// It reads Segment's messages by the dialect's own rules, and knows robots as the engine does.
 	{dir: "cli/importer", knows: []string{"engine/event", "engine/ua", "http/dialect", "http/*"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/backup", "engine/backup/*", "engine/sink", "engine/sink/*", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/adminlog", "http/dialect", "http/mcp", "http/native", "http/tables", "http/tables/mail", "http/wire"}, away: []string{fasthttpModule, tomlModule}}, // native for its interface Control
