@@ -50,7 +50,7 @@ what it costs to carry every event to a sink; ! marks a missed target.`)
 	f.DurationVar(&o.Mixed, "mixed", 10*time.Minute, "end the phase mixed after `TIME`: all protocols, two sites, a new name of a property every 8 s, a line every 30 s; needs -phases mixed")
 	f.Float64Var(&o.Rate, "rate", 1500, "send `N` events a second in the phase mixed")
 	f.BoolVar(&o.Limits, "limits", false, "also measure HTTP, fsync, Pebble and JSON alone")
-	f.StringVar(&o.Sink, "sink", "", "in the phase sinks, send to `URL`: http://… is ClickHouse, kafka://HOST:PORT is Kafka (default: to bench itself, which keeps nothing). Other variables CAIRN_SINK_… hold, too")
+	f.StringVar(&o.Sink, "sink", "", "in the phase sinks, send to `URL`, http://HOST:PORT of ClickHouse or kafka://HOST:PORT (default: to bench itself, which keeps nothing); other variables that begin with CAIRN_SINK_ are kept")
 	asJSON := f.Bool("json", false, "print JSON instead of tables")
 	f.BoolVar(&o.Keep, "keep", false, "do not remove the data of bench's own server")
 	if code, done := f.parse(args, 0, 0, stdout, stderr); done {
