@@ -100,8 +100,13 @@ func (k *sinkKiller) round(fault sinkFault) {
 	met := make(chan struct{})
 	arm := func(next func() clickhousetest.Fault) {
 		k.mu.Lock()
-		k.next = func() clickhousetest.Fault { defer close(met); return next() }
-		k.mu.Unlock()
+		defer k.mu.Unlock()
+		k.next = func() clickhousetest.Fault {
+			if fault != killCairnAfter {
+				defer close(met)
+			}
+			return next()
+		}
 	}
 	amid, broken := pause(30), clickhousetest.Fault(1+k.rng.IntN(int(clickhousetest.Faults)-1))
 	killed := make(chan struct{})
@@ -109,8 +114,11 @@ func (k *sinkKiller) round(fault sinkFault) {
 	case killCairnBefore:
 		arm(func() clickhousetest.Fault { k.cairn.running().Kill(); return clickhousetest.Pass })
 	case killCairnAfter:
+		k.proxy.SetAfter(func() {
+			k.cairn.running().Kill()
+			close(met)
+		})
 		arm(func() clickhousetest.Fault { return clickhousetest.CutAfter })
-		k.proxy.After = func() { k.cairn.running().Kill() }
 	case killClickHouseAmid:
 		arm(func() clickhousetest.Fault {
 			go func() {
@@ -121,6 +129,7 @@ func (k *sinkKiller) round(fault sinkFault) {
 			return clickhousetest.Pass
 		})
 	case breakNetwork:
+		k.proxy.SetAfter(nil)
 		arm(func() clickhousetest.Fault { return broken })
 	}
 	k.send()
@@ -148,7 +157,6 @@ func (k *sinkKiller) round(fault sinkFault) {
 	case killCairnBefore, killCairnAfter:
 		time.Sleep(pause(100))
 		k.cairn.restart()
-		k.proxy.After = nil
 	case killClickHouseAmid:
 		<-killed
 		time.Sleep(pause(500))

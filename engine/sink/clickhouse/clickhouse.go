@@ -295,16 +295,16 @@ func (s *Sink) tokenOf(r *sink.Range, from, to int, body []byte) string {
 // away is no matter of a row, and must not make the caller pass over all of them.
 func (s *Sink) refused(ctx context.Context, err error) error {
 	f := sink.FaultOf(err)
-	if !f.BadRow {
+	if !f.BadRow || f.Err == nil {
 		return err
-	}
-	if f.Err != nil && strings.Contains(f.Err.Error(), "Unknown field") {
-		return &sink.Fault{Code: f.Code, Err: f.Err}
 	}
 	if _, look := s.look(ctx); look == errNoTable {
 		return &sink.Fault{Code: strconv.Itoa(codeUnknownTable), Err: look}
 	} else if look != nil {
 		return look
+	}
+	if strings.Contains(f.Err.Error(), "Unknown field") { // cairn has one that it knows nothing of, in every row
+		return &sink.Fault{Code: f.Code, Err: f.Err}
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package clickhousetest
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"io"
 	"net"
 	"net/http"
@@ -35,14 +36,16 @@ type Proxy struct {
 
 	// Choose says what happens to an INSERT; nil = it passes.
 	Choose func() Fault
-	// After is called when the server has stored an INSERT and before its sender knows; nil = nothing.
-	After func()
+	// Refuse says that the server cannot read a row of a body; nil = it can. The answer is that of a server
+	// of 2018, and quotes the body.
+	Refuse func(body string) bool
 	// Delay is after what time a Late INSERT goes on.
 	Delay time.Duration
 
-	mu   sync.Mutex
-	seen map[Fault]int
-	late sync.WaitGroup
+	mu    sync.Mutex
+	after func()
+	seen  map[Fault]int
+	late  sync.WaitGroup
 }
 
 // NewProxy starts a proxy, which ends with the test.
@@ -56,6 +59,14 @@ func NewProxy(t testing.TB, target func() string) *Proxy {
 		server.Close()
 	})
 	return p
+}
+
+// SetAfter sets what is called when the server has stored an INSERT that is CutAfter, and before its sender
+// knows; nil = nothing.
+func (p *Proxy) SetAfter(after func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.after = after
 }
 
 // Seen returns how often a fault was met.
@@ -73,6 +84,12 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, target string) {
 	if err != nil {
 		return
 	}
+	if p.Refuse != nil && strings.HasPrefix(r.URL.Query().Get("query"), "INSERT") {
+		if plain := inflated(r, body); p.Refuse(plain) {
+			http.Error(w, "Code: 27, e.displayText() = DB::Exception: Cannot parse input: "+plain[:min(len(plain), 2000)]+", e.what() = DB::Exception", http.StatusInternalServerError)
+			return
+		}
+	}
 	fault := Pass
 	if p.Choose != nil && strings.HasPrefix(r.URL.Query().Get("query"), "INSERT") {
 		fault = p.Choose()
@@ -88,8 +105,11 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, target string) {
 		cut(w)
 	case CutAfter:
 		forward(r, body, target)
-		if p.After != nil {
-			p.After()
+		p.mu.Lock()
+		after := p.after
+		p.mu.Unlock()
+		if after != nil {
+			after()
 		}
 		cut(w)
 	case Twice:
@@ -112,6 +132,16 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, target string) {
 	default:
 		answer(w, r, body, target)
 	}
+}
+
+// inflated returns a body as it was before it was compressed.
+func inflated(r *http.Request, body []byte) string {
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		if z, err := gzip.NewReader(bytes.NewReader(body)); err == nil {
+			body, _ = io.ReadAll(z)
+		}
+	}
+	return string(body)
 }
 
 // answer forwards a request and its answer.
