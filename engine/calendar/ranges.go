@@ -8,7 +8,7 @@ import (
 )
 
 // RangeNames are the names that Named knows.
-var RangeNames = []string{"30m", "24h", "today", "yesterday", "7d", "30d", "90d",
+var RangeNames = []string{"30m", "24h", "today", "yesterday", "7d", "28d", "30d", "90d",
 	"week", "lastweek", "month", "lastmonth", "year", "lastyear", "12mo", "all"}
 
 // Named returns the range [from, to) of a name at an instant, in Unix milliseconds. Weeks begin
@@ -33,6 +33,8 @@ func Named(name string, now, first, last int64, loc *time.Location) (from, to in
 		begin, end = today-1, today
 	case "7d":
 		begin = today - 6
+	case "28d": // four whole weeks
+		begin = today - 27
 	case "30d":
 		begin = today - 29
 	case "90d":

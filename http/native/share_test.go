@@ -143,7 +143,7 @@ func TestShareGoals(t *testing.T) {
 func TestShareParameters(t *testing.T) {
 	harmless := []string{"site", "from", "to", "range", "max_age", "compare", "interval", "format", "metrics", "limit", "after", "search", "order", "at_least",
 		"fold", "saved", "entity", "mode", "window", "at", "state", "period", "cohort", "count", "cell", "depth", "anchor", "kind",
-		"dry_run", "now", "reason", "purge", "keep", "take", "import", "head", "up_to", "since"}
+		"dry_run", "now", "reason", "purge", "keep", "take", "import", "head", "up_to", "since", "counts"}
 	for _, r := range table {
 		for _, p := range r.params {
 			n := 0

@@ -18,7 +18,7 @@ const subjectMax = 150
 // rangeWords are the ranges of the API in words.
 var rangeWords = map[string]string{
 	"30m": "in the last 30 minutes", "24h": "in the last 24 hours", "today": "today", "yesterday": "yesterday",
-	"7d": "in the last 7 days", "30d": "in the last 30 days", "90d": "in the last 90 days", "12mo": "in the last 12 months",
+	"7d": "in the last 7 days", "28d": "in the last 28 days", "30d": "in the last 30 days", "90d": "in the last 90 days", "12mo": "in the last 12 months",
 	"week": "this week", "lastweek": "last week", "month": "this month", "lastmonth": "last month",
 	"year": "this year", "lastyear": "last year", "all": "in all",
 }
