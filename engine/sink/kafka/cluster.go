@@ -73,6 +73,7 @@ func (c *cluster) disconnect() {
 // look asks for the brokers and for topics. missing are the topics that are not there.
 func (c *cluster) look(ctx context.Context, topics ...string) (missing []string, err error) {
 	req := kmsg.NewPtrMetadataRequest()
+	req.AllowAutoTopicCreation = false // its settings would be the wrong ones
 	for i := range topics {
 		t := kmsg.NewMetadataRequestTopic()
 		t.Topic = &topics[i]

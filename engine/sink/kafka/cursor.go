@@ -151,7 +151,7 @@ func earliest(ctx context.Context, c *conn, at slot) (int64, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1
 	part := kmsg.NewListOffsetsRequestTopicPartition()
-	part.Partition, part.Timestamp = at.partition, -2
+	part.Partition, part.Timestamp, part.CurrentLeaderEpoch = at.partition, -2, -1
 	topic := kmsg.NewListOffsetsRequestTopic()
 	topic.Topic, topic.Partitions = at.topic, []kmsg.ListOffsetsRequestTopicPartition{part}
 	req.Topics = []kmsg.ListOffsetsRequestTopic{topic}
@@ -174,9 +174,9 @@ func earliest(ctx context.Context, c *conn, at slot) (int64, error) {
 func fetch(ctx context.Context, c *conn, at slot, from int64, wait time.Duration) (*kmsg.FetchResponseTopicPartition, error) {
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = int32(wait.Milliseconds()), 1, fetchMost, 1
-	req.SessionEpoch = -1
+	req.ReplicaID, req.SessionEpoch = -1, -1 // a consumer, without a session
 	part := kmsg.NewFetchRequestTopicPartition()
-	part.Partition, part.FetchOffset, part.PartitionMaxBytes = at.partition, from, fetchMost
+	part.Partition, part.FetchOffset, part.PartitionMaxBytes, part.CurrentLeaderEpoch = at.partition, from, fetchMost, -1
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.Partitions = at.topic, []kmsg.FetchRequestTopicPartition{part}
 	req.Topics = []kmsg.FetchRequestTopic{topic}
