@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -162,4 +163,44 @@ func exportedLines(t *testing.T, s *testServer) []string {
 		t.Fatalf("%s %s %v", res.Status, text, err)
 	}
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+// A reload brings a sink, which gets the history, and takes it away again.
+func TestSinkReload(t *testing.T) {
+	t.Parallel()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	flags := configured(t, "")
+	s := startServer(t, t.TempDir(), flags...)
+	reload := func(text string) (int, string) {
+		t.Helper()
+		if err := os.WriteFile(flags[1], []byte("ip_conns = 300\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return damageAsk(t, s.running(), s.running().Keys.AdminToken, "POST", "/api/v1/admin/reload", nil)
+	}
+	if s.send(10, "before") != 10 {
+		t.Fatal("the events were not stored")
+	}
+	table := fmt.Sprintf("[sink.kafka]\nbrokers = [%q]\ncreate = true\n", cluster.ListenAddrs()[0])
+	if code, body := reload(table + "topic = \"a b\"\n"); code != 400 || !strings.Contains(body, ":5: sink.kafka: topic") {
+		t.Errorf("a mistake: %d %s", code, body)
+	}
+	if code, body := reload(table); code != 200 || !strings.Contains(body, `"sink"`) {
+		t.Fatalf("%d %s", code, body)
+	}
+	readKafka(t, cluster.ListenAddrs(), "cairn", func(all []kafkaRecord) bool { return len(all) >= 10 })
+	if code, body := damageAsk(t, s.running(), s.running().Keys.AdminToken, "GET", "/api/v1/admin/sinks", nil); code != 200 || !strings.Contains(body, `"kafka"`) {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, body := reload(""); code != 200 {
+		t.Fatalf("%d %s", code, body)
+	}
+	if code, body := damageAsk(t, s.running(), s.running().Keys.AdminToken, "GET", "/api/v1/admin/sinks", nil); code != 404 {
+		t.Errorf("without a sink: %d %s", code, body)
+	}
+	s.finish()
 }
