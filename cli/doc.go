@@ -18,7 +18,7 @@
 //	datadir.go  which directories may be data directories
 //	adminlog.go admin.log: who administered the store
 //	backup.go   backs up the store while it is open
-//	sinks.go    gives the store its sinks, ClickHouse and Kafka
+//	sinks.go    gives the store its sinks, ClickHouse and Kafka; sink.go has the command
 //	memory.go   the limit of memory that the runtime keeps to
 //	malloc_cgo.go malloc_other.go
 //	            the same for the memory of C, in a build with cgo

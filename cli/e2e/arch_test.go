@@ -64,6 +64,8 @@ var plan = []room{
 	{dir: "engine/backup", knows: []string{"engine/query", "engine/store", "engine/records", "engine/erase", "engine/identity", "engine/event", "index", "wal"}, tests: []string{"engine", "engine/check", "engine/backup/*"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/backup/*", knows: []string{"engine/backup"}, tests: []string{"engine/backup/*"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/sink", knows: []string{"engine/export", "engine/read", "engine/records", "engine/erase", "engine/query", "engine/store"}, tests: []string{"engine/sink/*"}, far: []string{fasthttpModule, tomlModule}},
+	{dir: "engine/sink/clickhouse/clickhousetest", far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "engine/sink/clickhouse", knows: []string{"engine/sink"}, tests: []string{"engine/export", "engine/sink/clickhouse/clickhousetest"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/sink/*", knows: []string{"engine/sink", "engine/export"}, tests: []string{"engine/sink/*", "engine", "engine/query", "engine/event"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/check", knows: []string{"engine/calendar", "engine/query", "engine/erase", "engine/read", "engine/table", "engine/identity", "engine/store", "engine/records", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
 	{dir: "engine/repair", knows: []string{"engine/query", "engine/erase", "engine/records", "engine/store", "engine/table", "engine/identity", "engine/event", "index", "wal"}, far: []string{fasthttpModule, tomlModule}},
@@ -94,7 +96,7 @@ var plan = []room{
 	// It reads Segment's messages by the dialect's own rules, and knows robots as the engine does.
 	{dir: "cli/importer", knows: []string{"engine/event", "engine/ua", "http/dialect", "http/*"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "cli", knows: []string{"cli/config", "cli/bench", "cli/importer", "engine", "engine/backup", "engine/backup/*", "engine/sink", "engine/sink/*", "engine/query", "engine/store", "engine/check", "engine/repair", "engine/enrich", "geo", "http", "http/adminlog", "http/dialect", "http/mcp", "http/native", "http/tables", "http/tables/mail", "http/wire"}, away: []string{fasthttpModule, tomlModule}}, // native for its interface Control
-	{dir: "cli/e2e", tests: []string{"cli", "http/native", "http/adminlog", "engine/backup", "engine/backup/*", "cli/config", "cli/bench", "engine", "engine/check", "engine/enrich", "engine/query", "engine/event", "geo", "geo/geotest", "http", "http/testkit"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
+	{dir: "cli/e2e", tests: []string{"cli", "engine/sink/clickhouse/clickhousetest", "http/native", "http/adminlog", "engine/backup", "engine/backup/*", "cli/config", "cli/bench", "engine", "engine/check", "engine/enrich", "engine/query", "engine/event", "geo", "geo/geotest", "http", "http/testkit"}, far: []string{fasthttpModule, pebbleModule, tomlModule}},
 	{dir: "cli/e2e/acme", far: []string{fasthttpModule, pebbleModule, tomlModule}}, // a module of its own
 	// The client and the broker of franz-go are for tests: they take some megabytes.
 	{dir: ".", knows: []string{"cli"}, away: []string{fasthttpModule, pebbleModule, tomlModule}, far: []string{"github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kfake"}},
