@@ -21,9 +21,12 @@ import (
 	"cairn/engine"
 	"cairn/engine/export"
 	"cairn/engine/query"
+	"cairn/engine/records"
 	"cairn/engine/sink"
 	"cairn/engine/sink/sinktest"
+	"cairn/engine/store"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -533,6 +536,80 @@ func TestSinkAfterARestore(t *testing.T) {
 		if reasons := e.SinkTroubles(); len(reasons) != 1 || !strings.Contains(reasons[0], "new number") {
 			t.Errorf("reasons %q", reasons)
 		}
+	}
+}
+
+// A repair that has lost the newest rows gives their seqs again. The new rows go, under a new number.
+func TestSinkAfterARepair(t *testing.T) {
+	t.Parallel()
+	w := newWorkload(rand.New(rand.NewPCG(6, 9)))
+	place, fs := sinktest.New(false), vfs.NewMem()
+	config := func() []sink.Config {
+		return []sink.Config{quick(&sinktest.Sink{Place: place, Rows: sink.Native})}
+	}
+	o := w.options(fs, rand.New(rand.NewPCG(6, 10)))
+	o.Sinks = config()
+	e := open(t, o)
+	w.run(e, 1, 20, never)
+	if err := settled(e, place, w.sites...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Snapshot(ctx, "snapshot"); err != nil {
+		t.Fatal(err)
+	}
+	w.run(e, 1, 20, never)
+	if err := settled(e, place, w.sites...); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// As a repair leaves it: the older rows with the newer cursors.
+	newer := cursorsOf(t, fs, "data")
+	if _, err := engine.Restore(fs, "snapshot", "again", ""); err != nil {
+		t.Fatal(err)
+	}
+	putCursors(t, fs, "again", newer)
+	o.Dir, o.Sinks = "again", config()
+	e = open(t, o)
+	w.run(e, 1, 3, never)
+	if err := settled(e, place, w.sites...); err != nil {
+		t.Fatal(err)
+	}
+	if st, _ := sinkStatus(e); len(st.Sites[0].Stores) != 2 || st.Sites[0].Missed != 0 {
+		t.Errorf("%+v", st.Sites[0])
+	}
+}
+
+// cursorsOf returns the cursors of sinks in a closed store.
+func cursorsOf(t *testing.T, fs vfs.FS, dir string) []*records.SinkCursor {
+	t.Helper()
+	db, err := store.OpenPebble(dir+"/store", &pebble.Options{FS: fs, FormatMajorVersion: store.PebbleFormat, Logger: quiet{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := records.SinkCursors(db)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// putCursors writes cursors into a closed store.
+func putCursors(t *testing.T, fs vfs.FS, dir string, all []*records.SinkCursor) {
+	t.Helper()
+	db, err := store.OpenPebble(dir+"/store", &pebble.Options{FS: fs, FormatMajorVersion: store.PebbleFormat, Logger: quiet{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := db.NewBatch()
+	for _, c := range all {
+		if err := c.Put(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(b.Commit(pebble.Sync), db.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -216,6 +216,7 @@ func (c *checker) all(from Place) error {
 		return nil
 	}
 	c.checkSaved()
+	c.checkSinks()
 	c.checkBrowsers()
 	logged, err := wal.Sites(c.db)
 	if err != nil {

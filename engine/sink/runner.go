@@ -240,6 +240,11 @@ func (r *Runner) meet() error {
 		}
 		for _, c := range all {
 			if c.Sink == r.name {
+				if last := r.src.Last(c.Site); c.Cursor > last || c.Sending.Last > last {
+					// A repair has lost the newest rows, and their seqs are given again. The look then finds
+					// that the sink has other rows.
+					c.Cursor, c.Sending = min(c.Cursor, last), records.SinkRange{}
+				}
 				r.add(&carried{Site: Site{c.Site, c.SiteName}, at: *c})
 				first = false
 			}
