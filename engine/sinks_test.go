@@ -579,6 +579,32 @@ func TestSinkAfterARepair(t *testing.T) {
 	if st, _ := sinkStatus(e); len(st.Sites[0].Stores) != 2 || st.Sites[0].Missed != 0 {
 		t.Errorf("%+v", st.Sites[0])
 	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	// The same with a sink that has lost all.
+	if _, err := engine.Restore(fs, "snapshot", "third", ""); err != nil {
+		t.Fatal(err)
+	}
+	putCursors(t, fs, "third", newer)
+	place = sinktest.New(false)
+	o.Dir, o.Sinks = "third", nil
+	e = open(t, o)
+	before := e.Events()
+	if err := e.CarryTo(config()); err != nil {
+		t.Fatal(err)
+	}
+	w.run(e, 1, 3, never)
+	st, err := until(e, carriedAll(e))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, site := range w.sites {
+		if rows, n := place.Rows(st.Sites[i].Store, site.Name), e.Events()[site.ID]-before[site.ID]; uint64(len(rows)) != n {
+			t.Errorf("site %s: %d of %d new rows", site.Name, len(rows), n)
+		}
+	}
 }
 
 // cursorsOf returns the cursors of sinks in a closed store.
