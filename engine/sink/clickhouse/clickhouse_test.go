@@ -164,11 +164,15 @@ func TestManyMonths(t *testing.T) {
 		month := func(seq uint64) int64 {
 			return time.Date(1990, time.Month(seq), 3, 4, 5, 6, 789e6, time.UTC).UnixMilli()
 		}
-		r := rangeOf(s.Form(), 1, testSite, 1, 130, month, nil)
+		months := uint64(130)
+		if s.Form() == sink.ColumnsSeconds {
+			months = 60 // this server refuses nothing, and takes long for each
+		}
+		r := rangeOf(s.Form(), 1, testSite, 1, months, month, nil)
 		if err := s.Send(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		if got := clickhousetest.Query(t, url, "SELECT count(), uniqExact(toYYYYMM(received)), toString(toDate(min(time))) FROM cairn_test.events"); got != "130\t130\t1990-01-03" {
+		if got := clickhousetest.Query(t, url, "SELECT count(), uniqExact(toYYYYMM(received)), toString(toDate(min(time))) FROM cairn_test.events"); got != fmt.Sprintf("%d\t%[1]d\t1990-01-03", months) {
 			t.Errorf("rows and months: %q", got)
 		}
 	})
