@@ -194,7 +194,7 @@ func half(r *http.Request, body []byte, target string) {
 	out.Write(&raw)
 	conn.Write(raw.Bytes()[:raw.Len()-len(body)/2])
 	conn.(*net.TCPConn).CloseWrite()
-	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(time.Second))
 	if resp, err := http.ReadResponse(bufio.NewReader(conn), out); err == nil {
 		resp.Body.Close()
 	}
