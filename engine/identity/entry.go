@@ -39,18 +39,19 @@ type idEntry struct {
 	key      string
 	ord      uint64
 	linked   bool          // of an anonymous id: it is linked to a person
-	dirty    bool          // it has changed since it was last written
 	partial  bool          // some of its rows were deleted
+	dirty    bool          // it has changed since it was last written
+	gone     bool          // it has left memory
 	sessions []sessionRef  // the visitor's newest session in each dialect, or the newest visits of a visitor or fingerprint
 	visit    *Visit        // of a visit, otherwise nil
 	session  *namedSession // of a named session, otherwise nil
 	ties     *ties         // nil = none
 	// recent is not stored. Of an id, it is the entry of the session name that it last sent; of
-	// such a name, the session that it was last in.
+	// such a name, the session that it was last in. If that is gone, it is of no use: read again,
+	// it is another entry.
 	recent *idEntry
 	bytes  int    // its size when the table last counted it
 	used   uint64 // clock of the table when it was last used
-	gone   bool   // it has left memory
 }
 
 // sessionRef refers to a session. For a visit and a named session, only the ordinal is set, for

@@ -10,6 +10,7 @@ package identity
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -230,10 +231,11 @@ func (t *IDs) Forget(w *pebble.Batch, gone []string, left []Left) (met []string,
 		if stays(key) {
 			continue
 		}
-		if k := t.hot[key]; k != nil {
-			t.remove(k)
+		hash := maphash.String(t.seed, key)
+		if k := t.hot.get(hash, key); k != nil {
+			t.remove(hash, k)
 		}
-		t.pack.drop(key)
+		t.pack.drop(hash)
 		if err := w.Delete([]byte(key), nil); err != nil {
 			return nil, err
 		}
@@ -253,15 +255,16 @@ func (t *IDs) Forget(w *pebble.Batch, gone []string, left []Left) (met []string,
 			t.change(k)
 		}
 	}
-	for _, k := range t.hot {
+	for k := range t.hot.all {
 		k.recent = nil // it may be gone
 	}
 	return met, nil
 }
 
-// remove takes an entry out of memory. The caller takes those that are not dirty out of changed.
-func (t *IDs) remove(k *idEntry) {
-	delete(t.hot, k.key)
+// remove takes an entry out of memory; hash is that of its key. The caller takes those that are
+// not dirty out of changed.
+func (t *IDs) remove(hash uint64, k *idEntry) {
+	t.hot.remove(hash, k.key)
 	t.bytes -= k.bytes
 	if k.dirty {
 		t.dirty -= k.bytes

@@ -20,7 +20,6 @@ import (
 // bits of an id over all its memory, which has its full size from the start. It took 2.8
 // times as long to add an id.
 type idFilter struct {
-	seed   maphash.Seed
 	layers [][]uint64 // each is twice as large as the one before, up to an eighth of max
 	free   int        // ids that still fit into the newest layer
 	max    int        // words of all layers
@@ -36,23 +35,23 @@ const (
 
 // newIDFilter returns an empty filter that takes at most that many bytes.
 func newIDFilter(bytes int64) *idFilter {
-	return &idFilter{seed: maphash.MakeSeed(), max: int(bytes / 8)}
+	return &idFilter{max: int(bytes / 8)}
 }
 
-// load adds the key of every stored id.
-func (f *idFilter) load(r pebble.Reader) error {
+// load adds the key of every stored id. seed is that of the hashes.
+func (f *idFilter) load(r pebble.Reader, seed maphash.Seed) error {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{store.PrefixID}, UpperBound: []byte{store.PrefixID + 1}})
 	if err != nil {
 		return err
 	}
 	for ok := it.First(); ok && !f.full; ok = it.Next() {
-		f.add(it.Key())
+		f.add(maphash.Bytes(seed, it.Key()))
 	}
 	return it.Close()
 }
 
-// add adds the key of an id.
-func (f *idFilter) add(key []byte) {
+// add adds the key of an id with that hash.
+func (f *idFilter) add(h uint64) {
 	if f.full {
 		return
 	}
@@ -67,19 +66,17 @@ func (f *idFilter) add(key []byte) {
 		f.free = lines * filterLineIDs
 	}
 	f.free--
-	h := maphash.Bytes(f.seed, key)
 	line := filterLineOf(f.layers[len(f.layers)-1], h)
 	for i := range line {
 		line[i] |= filterBit(h, i)
 	}
 }
 
-// mayContain returns false only for a key that was never added.
-func (f *idFilter) mayContain(key []byte) bool {
+// mayContain returns false only for the hash of a key that was never added.
+func (f *idFilter) mayContain(h uint64) bool {
 	if f.full {
 		return true
 	}
-	h := maphash.Bytes(f.seed, key)
 next:
 	for _, layer := range f.layers {
 		for i, w := range filterLineOf(layer, h) {

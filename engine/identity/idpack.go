@@ -4,7 +4,6 @@ package identity
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"math"
 
 	"cairn/engine/event"
@@ -16,7 +15,6 @@ import (
 // It is no cache.TwoGenerations, because it holds no pointer to an entry: a hundred
 // thousand entries cost the garbage collector nothing.
 type idPack struct {
-	seed     maphash.Seed
 	max      int // bytes of a half
 	new, old idHalf
 	key      []byte // scratch
@@ -38,18 +36,18 @@ const idHalfMax = min(1<<31, math.MaxInt)
 
 // newIDPack returns an empty pack of about that many bytes.
 func newIDPack(bytes int) *idPack {
-	return &idPack{seed: maphash.MakeSeed(), max: min(bytes/2, idHalfMax), new: idHalf{at: make(map[uint64]uint32)}}
+	return &idPack{max: min(bytes/2, idHalfMax), new: idHalf{at: make(map[uint64]uint32)}}
 }
 
-// put packs an entry, which replaces an older one with its key.
-func (p *idPack) put(key string, k *idEntry) {
+// put packs an entry, which replaces an older one with its key. hash is that of the key.
+func (p *idPack) put(hash uint64, k *idEntry) {
 	if len(p.new.bytes) >= p.max {
 		p.old = p.new
 		p.new = idHalf{at: make(map[uint64]uint32, len(p.old.at)), bytes: make([]byte, 0, cap(p.old.bytes))}
 	}
 	h := &p.new
-	h.at[maphash.String(p.seed, key)] = uint32(len(h.bytes))
-	p.key = shortKey(p.key[:0], key)
+	h.at[hash] = uint32(len(h.bytes))
+	p.key = shortKey(p.key[:0], k.key)
 	h.bytes = append(binary.AppendUvarint(h.bytes, uint64(len(p.key))), p.key...)
 	p.form = k.append(p.form[:0])
 	stored := len(p.form)
@@ -57,10 +55,9 @@ func (p *idPack) put(key string, k *idEntry) {
 	h.bytes = append(binary.AppendUvarint(h.bytes, uint64(len(p.form)-stored)), p.form[stored:]...)
 }
 
-// get returns the stored form of an entry, nil when the pack does not have it. The form is
-// valid until the next put.
-func (p *idPack) get(key []byte) []byte {
-	hash := maphash.Bytes(p.seed, key)
+// get returns the stored form of an entry, nil when the pack does not have it. hash is that of the
+// key. The form is valid until the next put.
+func (p *idPack) get(hash uint64, key []byte) []byte {
 	p.key = p.key[:0]
 	for _, h := range [...]*idHalf{&p.new, &p.old} {
 		at, ok := h.at[hash]
@@ -84,9 +81,8 @@ func (p *idPack) get(key []byte) []byte {
 	return nil
 }
 
-// drop lets the pack forget an entry.
-func (p *idPack) drop(key string) {
-	hash := maphash.String(p.seed, key)
+// drop lets the pack forget the entry of a key with that hash.
+func (p *idPack) drop(hash uint64) {
 	delete(p.new.at, hash)
 	delete(p.old.at, hash)
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math/bits"
 	"slices"
 	"strings"
@@ -29,18 +30,20 @@ type IDs struct {
 	db      pebble.Reader
 	max     int // bytes of hot that may stay after all entries are written
 	part    int // bytes of changed entries that are written at once
-	hot     map[string]*idEntry
+	hot     idTable
 	bytes   int        // sizes of all entries in hot
 	changed []*idEntry // the dirty entries
 	dirty   int        // sizes of the dirty entries
 	pack    *idPack
 	rules   map[uint32]event.Rules // of sites whose rules have changed; others have the newest
 	upTo    map[uint32]uint64      // by site, the newest seq that the table has taken in since the last flush
-	key     []byte                 // of the id that get was last asked for
-	clock   uint64                 // look-ups so far; says how long ago an entry was used
-	added   int                    // entries added
-	watched map[string]bool        // ids that may be forgotten, and whether an event has met them since; see forget.go
-	damaged bool                   // see Probe
+	key     []byte                 // of the id that find was last asked for
+	seed    maphash.Seed
+	hash    uint64          // of key
+	clock   uint64          // look-ups so far; says how long ago an entry was used
+	added   int             // entries added
+	watched map[string]bool // ids that may be forgotten, and whether an event has met them since; see forget.go
+	damaged bool            // see Probe
 }
 
 const (
@@ -61,7 +64,7 @@ const (
 func NewIDs(db pebble.Reader, bytes int) *IDs {
 	return &IDs{
 		db: db, max: bytes / 2, part: min(bytes/2, PartMax),
-		hot: make(map[string]*idEntry), pack: newIDPack(bytes / 2), upTo: make(map[uint32]uint64),
+		pack: newIDPack(bytes / 2), upTo: make(map[uint32]uint64), seed: maphash.MakeSeed(),
 	}
 }
 
@@ -95,7 +98,7 @@ func (t *IDs) SetRules(site uint32, rules event.Rules) {
 // no read of Pebble. It reads all their keys. After an error there is no filter.
 func (t *IDs) LoadFilter(bytes int64) error {
 	filter := newIDFilter(bytes)
-	if err := filter.load(t.db); err != nil {
+	if err := filter.load(t.db, t.seed); err != nil {
 		return err
 	}
 	t.filter = filter
@@ -126,7 +129,7 @@ func (t *IDs) HasVisit(site uint32, visit uint64) (bool, error) {
 func (t *IDs) ChangedBytes() int { return t.dirty }
 
 // held returns about how many bytes of memory the entries take that are not packed.
-func (t *IDs) held() int { return t.bytes + idOverhead*len(t.hot) }
+func (t *IDs) held() int { return t.bytes + idOverhead*t.hot.n }
 
 // changing returns about how many bytes of memory the dirty entries take.
 func (t *IDs) changing() int { return t.dirty + idOverhead*len(t.changed) }
@@ -171,14 +174,15 @@ func (t *IDs) find() (*idEntry, error) {
 	if t.watched != nil {
 		t.meet()
 	}
-	if k := t.hot[string(t.key)]; k != nil {
+	t.hash = maphash.Bytes(t.seed, t.key)
+	if k := t.hot.get(t.hash, string(t.key)); k != nil {
 		k.used = t.clock
 		return k, nil
 	}
-	if v := t.pack.get(t.key); v != nil {
+	if v := t.pack.get(t.hash, t.key); v != nil {
 		return t.read(v)
 	}
-	if t.filter != nil && !t.filter.mayContain(t.key) {
+	if t.filter != nil && !t.filter.mayContain(t.hash) {
 		return nil, nil
 	}
 	if t.db == nil {
@@ -208,7 +212,7 @@ func (t *IDs) read(v []byte) (*idEntry, error) {
 // hold keeps an entry in memory, under the key that find was asked for.
 func (t *IDs) hold(k *idEntry) {
 	k.key, k.used = string(t.key), t.clock
-	t.hot[k.key] = k
+	t.hot.put(t.hash, k)
 	t.measure(k)
 }
 
@@ -218,7 +222,7 @@ func (t *IDs) add(ord uint64) *idEntry {
 	t.added++
 	t.hold(k)
 	if t.filter != nil {
-		t.filter.add(t.key)
+		t.filter.add(t.hash)
 	}
 	t.change(k)
 	return k
@@ -256,36 +260,44 @@ func (t *IDs) Flush(w *pebble.Batch) error {
 	return nil
 }
 
-// Evict packs entries when all together take too much memory, until they take three quarters of
-// it. Those that were used last stay as they are, because most of them are used again soon. Dirty
+// Evict packs entries when all together take too much memory, until they take about three quarters
+// of it. Those that were used last stay as they are, because most of them are used again soon. Dirty
 // entries stay too. The last flush must be in Pebble.
 func (t *IDs) Evict() {
 	if !t.Over() {
 		return
 	}
 	stays := t.stays()
-	for key, k := range t.hot {
-		if k.dirty || ageStep(t.clock-k.used) < stays {
+	for i := 0; i < len(t.hot.slots); {
+		k := t.hot.slots[i].entry
+		if k == nil {
+			i++
 			continue
 		}
-		t.pack.put(key, k)
-		t.bytes -= k.bytes
-		k.gone = true
-		delete(t.hot, key)
-	}
-	for _, k := range t.hot {
-		if k.recent != nil && k.recent.gone {
-			k.recent = nil // if it is read again, it is another one
+		if k.dirty || ageStep(t.clock-k.used) < stays {
+			if k.recent != nil && k.recent.gone {
+				k.recent = nil // so that it does not stay in memory for this entry alone
+			}
+			i++
+			continue
 		}
+		t.pack.put(t.hot.slots[i].hash, k)
+		t.bytes -= k.bytes
+		k.gone, k.recent = true, nil
+		t.hot.removeAt(i)
 	}
 }
+
+// ageSample is how many of the slots of a large table stays looks at.
+const ageSample = 1 << 13
 
 // stays returns the step from which on entries that are not dirty leave memory.
 func (t *IDs) stays() int {
 	var bytes [ageSteps]int // of these entries, by the step of their age
-	for _, k := range t.hot {
-		if !k.dirty {
-			bytes[ageStep(t.clock-k.used)] += k.bytes + idOverhead
+	every := max(1, len(t.hot.slots)/ageSample)
+	for i := 0; i < len(t.hot.slots); i += every {
+		if k := t.hot.slots[i].entry; k != nil && !k.dirty {
+			bytes[ageStep(t.clock-k.used)] += every * (k.bytes + idOverhead)
 		}
 	}
 	for step, sum := 0, t.changing(); step < ageSteps; step++ {

@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"reflect"
 	"strings"
@@ -83,8 +84,12 @@ func TestLargestEntries(t *testing.T) {
 		named.stretches = append(named.stretches, stretch{i << 59, 1<<63 - 1})
 	}
 	for name, k := range map[string]*idEntry{"an id": k, "a visit": {ord: 1, visit: visit}, "a named session": {ord: 1, session: named}} {
-		p.put(name, k)
-		got, err := parseEntry(p.get([]byte(name)))
+		k.key = name
+		p.put(1, k)
+		got, err := parseEntry(p.get(1, []byte(name)))
+		if got != nil {
+			got.key = name // which the form does not have
+		}
 		if err != nil || !reflect.DeepEqual(got, k) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -155,10 +160,11 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 			t.Fatalf("%d bytes are in memory after eviction, want at most %d", held, 3*small.max)
 		}
 	}
-	if packed := len(small.pack.new.at) + len(small.pack.old.at); packed == 0 || packed >= len(large.hot) {
-		t.Errorf("%d of %d ids are packed, want some but not all", packed, len(large.hot))
+	if packed := len(small.pack.new.at) + len(small.pack.old.at); packed == 0 || packed >= large.hot.n {
+		t.Errorf("%d of %d ids are packed, want some but not all", packed, large.hot.n)
 	}
-	for key, k := range large.hot {
+	for k := range large.hot.all {
+		key := k.key
 		v, closer, err := db.Get([]byte(key))
 		if err != nil || !bytes.Equal(v, k.append(nil)) {
 			t.Errorf("id %q: stored %x, %v; want %x", key, v, err, k.append(nil))
@@ -200,7 +206,8 @@ func TestEvictedAreTheOldest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	hot := func(n int) bool { return ids.hot[string(appendKey(nil, 1, KindUser, 0, fmt.Sprint("user", n)))] != nil }
+	held := func(key string) *idEntry { return ids.hot.get(maphash.String(ids.seed, key), key) }
+	hot := func(n int) bool { return held(string(appendKey(nil, 1, KindUser, 0, fmt.Sprint("user", n)))) != nil }
 	visit(5000, 5000)
 	evictions, n := 0, 10
 	for ; evictions < 20; n++ {
@@ -214,11 +221,11 @@ func TestEvictedAreTheOldest(t *testing.T) {
 		if !ids.Over() {
 			continue
 		}
-		before := len(ids.hot)
+		before := ids.hot.n
 		ids.Evict()
 		evictions++
-		if held := ids.held(); held > 3*ids.max || len(ids.hot) < before/2 {
-			t.Fatalf("%d of %d entries stay, which take %d bytes; want at most %d", len(ids.hot), before, held, 3*ids.max)
+		if held := ids.held(); held > 3*ids.max || ids.hot.n < before/2 {
+			t.Fatalf("%d of %d entries stay, which take %d bytes; want at most %d", ids.hot.n, before, held, 3*ids.max)
 		}
 		for k := range 10 {
 			if !hot(k) {
@@ -226,13 +233,16 @@ func TestEvictedAreTheOldest(t *testing.T) {
 			}
 		}
 		for _, k := range ids.changed {
-			if ids.hot[k.key] != k {
+			if held(k.key) != k {
 				t.Fatalf("%q has left memory before it was written", k.key)
 			}
 		}
-		for _, k := range ids.hot {
-			if k.recent != nil && ids.hot[k.recent.key] != k.recent {
+		for k := range ids.hot.all {
+			if k.recent != nil && k.recent.gone != (held(k.recent.key) != k.recent) {
 				t.Fatalf("%q knows %q, which has left memory", k.key, k.recent.key)
+			}
+			if k.recent != nil && k.recent.gone && k.recent.recent != nil {
+				t.Fatalf("%q keeps more than one entry that has left memory", k.key)
 			}
 		}
 	}
@@ -241,7 +251,8 @@ func TestEvictedAreTheOldest(t *testing.T) {
 		t.Error("the user who was used first is still in memory")
 	}
 	flush()
-	for key, k := range all.hot {
+	for k := range all.hot.all {
+		key := k.key
 		v, closer, err := db.Get([]byte(key))
 		if err != nil || !bytes.Equal(v, k.append(nil)) {
 			t.Fatalf("id %q: stored %x, %v; want %x", key, v, err, k.append(nil))
@@ -267,18 +278,20 @@ func TestAgeStep(t *testing.T) {
 
 // A pack returns the newest form of an entry or nothing. It does not exceed its size.
 func TestIDPack(t *testing.T) {
+	seed := maphash.MakeSeed()
 	rapid.Check(t, func(t *rapid.T) {
 		p := newIDPack(rapid.IntRange(0, 2000).Draw(t, "bytes"))
 		newest := map[string]*idEntry{}
+		hash := func(key string) uint64 { return maphash.String(seed, key) }
 		for i := range rapid.IntRange(0, 300).Draw(t, "puts") {
 			key := fmt.Sprint("id", rapid.IntRange(0, 60).Draw(t, "id"))
-			k := &idEntry{ord: uint64(i)}
+			k := &idEntry{key: key, ord: uint64(i)}
 			for range rapid.IntRange(0, 3).Draw(t, "sessions") {
 				k.sessions = append(k.sessions, sessionRef{id: strings.Repeat("x", rapid.IntRange(0, 90).Draw(t, "length"))})
 			}
-			p.put(key, k)
+			p.put(hash(key), k)
 			newest[key] = k
-			if got := p.get([]byte(key)); !bytes.Equal(got, k.append(nil)) {
+			if got := p.get(hash(key), []byte(key)); !bytes.Equal(got, k.append(nil)) {
 				t.Fatalf("%s was put as %x and is read as %x", key, k.append(nil), got)
 			}
 			if most := p.max + 400; len(p.new.bytes) > most || len(p.old.bytes) > most {
@@ -287,7 +300,7 @@ func TestIDPack(t *testing.T) {
 		}
 		for n := range 70 {
 			key := fmt.Sprint("id", n)
-			if got := p.get([]byte(key)); got != nil && (newest[key] == nil || !bytes.Equal(got, newest[key].append(nil))) {
+			if got := p.get(hash(key), []byte(key)); got != nil && (newest[key] == nil || !bytes.Equal(got, newest[key].append(nil))) {
 				t.Fatalf("%s is %x", key, got)
 			}
 		}

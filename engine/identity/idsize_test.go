@@ -51,7 +51,7 @@ func TestIDsInMemory(t *testing.T) {
 			most = max(most, ids.held())
 			sizes, dirty := 0, 0
 			if seq%500 == 0 {
-				for _, k := range ids.hot {
+				for k := range ids.hot.all {
 					if sizes += k.size(); k.dirty {
 						dirty += k.size()
 					}

@@ -160,7 +160,7 @@ func (t *IDs) tie(anon *idEntry, dialect byte, session uint64) {
 // getName returns the entry of a session's name within an id. It adds a new entry with the
 // ordinal ord. of is the entry of the id, and kind its kind.
 func (t *IDs) getName(site uint32, dialect, kind byte, of *idEntry, id, name string, ord uint64) (*idEntry, error) {
-	if k := of.recent; k != nil && t.watched == nil && isNameKey(k.key, dialect, id, name) {
+	if k := of.recent; k != nil && !k.gone && t.watched == nil && isNameKey(k.key, dialect, id, name) {
 		k.used = t.clock
 		return k, nil // a visitor seldom changes the name
 	}
@@ -178,7 +178,7 @@ func (t *IDs) getName(site uint32, dialect, kind byte, of *idEntry, id, name str
 // newestNamed returns the session at index at among those of a name.
 func (t *IDs) newestNamed(site uint32, name *idEntry, at int) (*idEntry, error) {
 	ord := name.sessions[at].ord
-	if s := name.recent; s != nil && t.watched == nil && s.ord == ord {
+	if s := name.recent; s != nil && !s.gone && t.watched == nil && s.ord == ord {
 		s.used = t.clock
 		return s, nil
 	}
