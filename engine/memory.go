@@ -92,8 +92,8 @@ func PlanMemory(bytes int64) MemoryPlan {
 		Filters:    46 * part,
 		Links:      46 * part,
 		PagesLeast: 11 * part,
-		RowsMore:   24 * part,
-		IDsMore:    4 * part,
+		RowsMore:   19 * part,
+		IDsMore:    6 * part,
 		ValuesMore: min(11*part, capBytesMax/2),
 
 		RowsLeast:  26 * part,

@@ -53,10 +53,10 @@ const (
 	PartMax = 4 << 20
 
 	// idOverhead is about how many bytes of memory an entry takes besides its size.
-	idOverhead = 200
+	idOverhead = 150
 
 	// idVisitBytes is about how many bytes a visit takes besides its texts.
-	idVisitBytes = 128
+	idVisitBytes = 192
 )
 
 // NewIDs returns a table that reads entries from db. It takes about that many bytes of
