@@ -53,7 +53,7 @@ func (p Place) In(values []Span) int {
 
 const (
 	skeletonsMax     = 8
-	skeletonBytesMin = 128 // smaller objects are read as soon
+	skeletonBytesMin = 96 // smaller objects are read as soon
 	skeletonBytesMax = 8 << 10
 	skeletonEvery    = 8 // of so many objects that are not known one is learnt
 )

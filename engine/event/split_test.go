@@ -37,6 +37,24 @@ func fieldsOf(t *testing.T, record []byte) (fields []string, cells map[string]st
 	return fields, cells
 }
 
+// A server's context that names a session and a page is stored in pieces: nearly every one is
+// another, but not what is in it. The shorter one of a library that names itself is stored whole.
+func TestContextsOfServers(t *testing.T) {
+	const url = "https://www.shop.example/products/red-item-1.html"
+	for context, want := range map[string][]string{
+		`{"library":{"name":"@segment/analytics-node","version":"3.1.0"}}`:                {"xcontext"},
+		`{"sessionId":"0123456789abcdef","page":{"url":"` + url + `"}}`:                   {"xcontext", "xcontext/sessionId"},
+		`{"page":{"url":"` + url + `"},"x":"` + strings.Repeat("x", splitBytesMin) + `"}`: {"xcontext", "xcontext/x"},
+	} {
+		e := &Event{Dialect: Segment, Type: Track, Name: "n", Context: Object{{"url", Str(url)}}, Extra: Object{{"context", Raw(context)}}}
+		record := AppendRecord(nil, &Head{}, AppendBody(nil, e))
+		fields, _ := fieldsOf(t, record)
+		if at := slices.Index(fields, "xcontext"); at < 0 || !slices.Equal(fields[at:], want) {
+			t.Errorf("%s: the fields are %q, want %q at the end", context, fields, want)
+		}
+	}
+}
+
 // A large object of Extra is stored as its shape and its values. A value that the context
 // has as well is not stored again.
 func TestObjectsInPieces(t *testing.T) {
