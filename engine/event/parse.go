@@ -73,7 +73,7 @@ type Parser struct {
 // The most elements that a Parser keeps for its next use.
 const (
 	chunkFirst = 256
-	chunkMax   = 8192
+	chunkMax   = 16 << 10 // the members of a thousand events of Segment are 12,000
 	arenaFirst = 4 << 10
 	arenaMax   = 256 << 10
 )

@@ -219,7 +219,7 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 	e.Extra = d.objects.Trim(extra, 0)
 	context := d.objects.Make(factsMax)
 	f.fill(&context)
-	e.Context = d.objects.Trim(context, enrichedMax)
+	e.Context = d.objects.Trim(context, 0) // the engine has memory of its own for what it adds
 	r.Source = d.sourceOf(f)
 	if e.MessageID == "" && !d.named {
 		e.MessageID = d.ids.next(len(d.parts))
@@ -231,9 +231,6 @@ func (d *decoder) message(r *dialect.Record, o event.Object, forced event.Type) 
 	event.MoveEmptyKeys(e, properties)
 	return nil
 }
-
-// enrichedMax is how many members the engine may add to a context.
-const enrichedMax = 16
 
 // over lays the object of an event over that of its batch.
 func (d *decoder) over(under, own event.Value, name string) (event.Value, *event.FieldError) {

@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,6 +21,36 @@ func TestGolden(t *testing.T) {
 			binary.BigEndian.PutUint32(b, uint32(requests.Add(1)))
 		}
 		dialecttest.Golden{Dialect: protocol{defaults, counting}}.Run(t, "testdata/"+file+".txt")
+	}
+}
+
+// A large batch is decoded in the memory of the batch before.
+func TestBatchesReuseMemory(t *testing.T) {
+	d := New(nil)
+	req := request(t, "POST", "/v1/batch", benchBatch(benchServer, 1000))
+	route(t, d, req)
+	var b dialect.Batch
+	decode := func() {
+		clear(b.Records)
+		b.Records = b.Records[:0]
+		if err := d.Decode(req, &b); err != nil || len(b.Records) != 1000 || b.Records[999].Err != nil {
+			t.Fatal(err, len(b.Records))
+		}
+	}
+	for range 8 {
+		decode() // the memory grows
+	}
+	if n := testing.AllocsPerRun(20, decode); n > 10 {
+		t.Errorf("%v allocations for 1000 messages", n)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 20 {
+		decode()
+	}
+	runtime.ReadMemStats(&after)
+	if n := (after.TotalAlloc - before.TotalAlloc) / 20; n > 200_000 {
+		t.Errorf("%d bytes are allocated for 1000 messages", n)
 	}
 }
 
