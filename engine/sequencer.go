@@ -239,6 +239,12 @@ func (s *sequencer) take(g *group, sub *submission) {
 		}
 	}
 	for i := range sub.events {
+		if i%identity.TouchMax == 0 && len(sub.events) > 1 {
+			for k := i; k < min(i+identity.TouchMax, len(sub.events)); k++ {
+				s.ids.Touch(sub.events[k].site.ID, sub.events[k].event)
+			}
+			s.ids.Touched()
+		}
 		if err := s.place(g, sub, &sub.events[i]); err != nil {
 			// Part of the request is placed. The group can no longer be written without it.
 			s.e.fail(fmt.Errorf("place event: %w", err))

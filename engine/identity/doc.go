@@ -24,6 +24,7 @@
 //	owners.go      keeps in memory who began each session, because every event may ask
 //	latest.go      keeps in memory the newest event of an id, for the same reason
 //	idtable.go     finds the entries that are in memory
+//	touch.go       loads entries that are needed soon
 //	idfilter.go    says quickly that an id does not exist
 //	forget.go      takes out ids that no event has any more
 //	idpack.go      keeps entries that were not used recently, in a packed form

@@ -39,9 +39,10 @@ type IDs struct {
 	upTo    map[uint32]uint64      // by site, the newest seq that the table has taken in since the last flush
 	key     []byte                 // of the id that find was last asked for
 	seed    maphash.Seed
-	hash    uint64          // of key
-	clock   uint64          // look-ups so far; says how long ago an entry was used
-	added   int             // entries added
+	hash    uint64 // of key
+	clock   uint64 // look-ups so far; says how long ago an entry was used
+	added   int    // entries added
+	touch   toucher
 	watched map[string]bool // ids that may be forgotten, and whether an event has met them since; see forget.go
 	damaged bool            // see Probe
 }

@@ -35,17 +35,24 @@ func BenchmarkAssignMany(b *testing.B) {
 	for i := range under {
 		begin(&under[i])
 	}
-	e := event.Event{Dialect: event.Native, Type: event.Track, SessionSent: true}
+	events := make([]event.Event, TouchMax) // of a request
 	q := Question{}
 	seq := uint64(0)
 	assign := func() {
-		v := &under[rng.IntN(visits)]
-		if rng.IntN(8) == 0 {
-			begin(v)
+		if seq%TouchMax == 0 {
+			for i := range events {
+				v := &under[rng.IntN(visits)]
+				if rng.IntN(8) == 0 {
+					begin(v)
+				}
+				events[i] = event.Event{Dialect: event.Native, Type: event.Track, SessionSent: true, User: v.user, Session: v.session, Time: int64(seq)}
+				ids.Touch(1, &events[i])
+			}
+			ids.Touched()
 		}
+		e := &events[seq%TouchMax]
 		seq++
-		e.User, e.Session, e.Time = v.user, v.session, int64(seq)
-		if _, err := ids.Assign(1, seq, &e, &q, nil); err != nil {
+		if _, err := ids.Assign(1, seq, e, &q, nil); err != nil {
 			b.Fatal(err)
 		}
 		if seq%1000 != 0 {

@@ -133,6 +133,11 @@ func TestIDsAreEvictedAndReadBack(t *testing.T) {
 			e.Type, e.Previous = event.Alias, string(rune('A'+n%7))
 		}
 		kept := session
+		if seq%3 > 0 { // whatever was touched, the same is assigned
+			small.Touch(1, e)
+			small.Touch(2, &event.Event{User: "nobody", Anonymous: e.Anonymous})
+			small.Touched()
+		}
 		got, err := small.Assign(1, seq, e, new(Question), next)
 		if err != nil {
 			t.Fatal(err)
@@ -185,6 +190,8 @@ func TestEvictedAreTheOldest(t *testing.T) {
 		t.Helper()
 		seq++
 		e.Dialect, e.Time = event.Native, int64(seq)
+		ids.Touch(1, e)
+		ids.Touched()
 		got, err := ids.Assign(1, seq, e, new(Question), nil)
 		if err != nil {
 			t.Fatal(err)
