@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cairn/http/native"
@@ -99,7 +101,7 @@ func valuesOf(value any) ([]string, error) {
 		case string:
 			texts = append(texts, one)
 		case json.Number:
-			texts = append(texts, one.String())
+			texts = append(texts, numberText(one))
 		case bool:
 			texts = append(texts, fmt.Sprint(one))
 		default:
@@ -107,6 +109,17 @@ func valuesOf(value any) ([]string, error) {
 		}
 	}
 	return texts, nil
+}
+
+// numberText is a number as the API has it. 5.0 and 5e0 are the integer 5, in JSON Schema as in the
+// programs that write arguments.
+func numberText(n json.Number) string {
+	const whole = 1 << 53 // above it not every integer is a float
+	text := n.String()
+	if f, err := n.Float64(); strings.ContainsAny(text, ".eE") && err == nil && f == math.Trunc(f) && math.Abs(f) <= whole {
+		return strconv.FormatInt(int64(f), 10)
+	}
+	return text
 }
 
 // splitFilter splits a condition such as path~=/blog/* into the name and the value of a parameter.
