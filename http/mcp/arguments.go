@@ -38,12 +38,12 @@ func queryOf(q *native.Question, arguments json.RawMessage) (rawQuery string, er
 		}
 		for _, value := range values {
 			name := a.name
-			switch {
-			case name == filters:
+			if name == filters {
 				if name, value, err = splitFilter(value); err != nil {
 					return "", err
 				}
-			case name == "format":
+			}
+			if name == "format" {
 				return "", errors.New("format: a tool answers with JSON alone")
 			}
 			if p := q.Param(name); p != nil && p.Inside {

@@ -180,6 +180,7 @@ func TestArguments(t *testing.T) {
 		{`{"filters":["country"]}`, "", `filters: "country" is no condition`},
 		{`{"filters":["` + strings.Repeat("x", 300) + `"]}`, "", `filters: "` + strings.Repeat("x", 199) + `…" is no condition`},
 		{`{"format":"csv"}`, "", "format: a tool answers with JSON alone"},
+		{`{"filters":["country=DE","format=csv"]}`, "", "format: a tool answers with JSON alone"},
 		{`{"by":{"a":1}}`, "", "by: must be a text, a number, or a list of texts"},
 		{`{"by":[["a"]]}`, "", "by: must be a text"},
 		{`[1]`, "", "arguments: must be an object"},
