@@ -33,6 +33,9 @@ func Addresses(text string) ([]*mail.Address, error) {
 	if err != nil {
 		return nil, fmt.Errorf("is no address, nor several with commas between them: %s", strings.TrimPrefix(err.Error(), "mail: "))
 	}
+	if len(list) == 0 { // a group without members, such as "undisclosed:;"
+		return nil, errors.New("has no address")
+	}
 	if len(list) > addressesMax {
 		return nil, fmt.Errorf("has %d addresses; %d are the most", len(list), addressesMax)
 	}

@@ -312,6 +312,7 @@ func TestAddresses(t *testing.T) {
 		"ada@exämple.com":                              "!an address has ASCII letters alone",
 		"ada":                                          "!is no address",
 		"":                                             "!is no address",
+		"undisclosed recipients:;":                     "!has no address",
 		"ada@example.com\r\nBcc: eve@example.com":      "!has a control character",
 		"\"A\nBcc: eve@example.com\" <a@example.com>":  "!has a control character",
 		"A\xffB <a@example.com>":                       "!has a control character",
