@@ -43,7 +43,7 @@ func snapshot(args []string, stdout, stderr io.Writer) int {
 		if err != nil {
 			return none, err
 		}
-		if err := config.ShowKeys(&cfg); err != nil {
+		if err := readAdminToken(&cfg); err != nil {
 			return none, err
 		}
 		if *to != "" {

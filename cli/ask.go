@@ -86,6 +86,21 @@ func (s *server) where() string {
 	return s.base
 }
 
+// readAdminToken completes the configuration with the admin's token alone, from keys.toml: that is all
+// that asking the server takes. Which sites have keys does not matter, since the command may not know
+// the file in which the server has its sites.
+func readAdminToken(cfg *config.Config) error {
+	if cfg.AdminToken != "" {
+		return nil
+	}
+	keys, err := config.ReadKeys(filepath.Join(cfg.DataDir, config.KeysName))
+	if err == nil && keys.AdminToken == "" {
+		err = fmt.Errorf("%s has no keys yet; start the server once to generate them", cfg.DataDir)
+	}
+	cfg.AdminToken = keys.AdminToken
+	return err
+}
+
 // reach finds the running server of a configuration with its keys. url is the address of another
 // one, "" = none.
 func reach(cfg *config.Config, url string) (*server, error) {

@@ -79,7 +79,7 @@ func cmdBackup(args []string, stdout, stderr io.Writer) int {
 }
 
 func backUpNow(cfg *config.Config, url string, take bool, stdout io.Writer) error {
-	if err := config.ShowKeys(cfg); err != nil {
+	if err := readAdminToken(cfg); err != nil {
 		return err
 	}
 	server, err := reach(cfg, url)

@@ -43,7 +43,7 @@ func loginLink(cf config.Flags, url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := config.ShowKeys(&cfg); err != nil {
+	if err := readAdminToken(&cfg); err != nil {
 		return "", err
 	}
 	s, err := reach(&cfg, url)

@@ -141,7 +141,7 @@ func (g *forgetFlags) run(path string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := config.ShowKeys(&cfg); err != nil {
+	if err := readAdminToken(&cfg); err != nil {
 		return err
 	}
 	s, err := reach(&cfg, g.url)

@@ -132,7 +132,7 @@ func (c *importFlags) reach() error {
 	}
 	if c.key != "" {
 		cfg.AdminToken = c.key
-	} else if err := config.ShowKeys(&cfg); err != nil {
+	} else if err := readAdminToken(&cfg); err != nil {
 		return err
 	}
 	s, err := reach(&cfg, c.url)

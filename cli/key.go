@@ -145,7 +145,7 @@ func reachOrLock(cfg *config.Config, url string) (s *server, end func(), err err
 			return nil, func() { lock.Close() }, nil
 		}
 	}
-	if err := config.ShowKeys(cfg); err != nil {
+	if err := readAdminToken(cfg); err != nil {
 		return nil, nil, err
 	}
 	s, err = reach(cfg, url)

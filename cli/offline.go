@@ -47,7 +47,7 @@ func reachStored(cfg *config.Config, url string) (s *server, close func(), err e
 	if url == "" && err == nil && kind == dirEmpty {
 		return nil, nil, fmt.Errorf("there is no data in %s", cfg.DataDir)
 	}
-	if err := config.ShowKeys(cfg); err != nil {
+	if err := readAdminToken(cfg); err != nil {
 		return nil, nil, err
 	}
 	s, err = reach(cfg, url)

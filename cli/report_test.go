@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cairn/http/native"
+	"cairn/cli/config"
 	"cairn/http/tables"
 )
 
@@ -320,6 +321,60 @@ func TestSafeWriter(t *testing.T) {
 	text := "a\x1b[2J,\u009b,日本\u202e\r\nb\r\n\xff\xe6"
 	want := `a\x1b[2J,\x9b,日本\u202e` + "\nb\n\ufffd"
 	for size := range len(text) {
+// The keys of a server whose sites stand in a configuration file are found by the data directory alone.
+func TestKeysOfConfiguredSites(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(file, []byte("[[site]]\nname = \"shop\"\n[[site]]\nname = \"blog\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := config.Load(config.Flags{File: file, DataDir: dir}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled, err := config.FillKeys(&cfg, config.Known{}, false)
+	if err == nil {
+		err = filled.Write()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+cfg.AdminToken {
+			w.WriteHeader(401)
+			return
+		}
+		fmt.Fprint(w, `{"events":1234,"users":1,"sessions":1,"path":"/tmp/snapshot"}`)
+	})
+	for _, line := range []string{"report count -json", "report count -watch 1s -json", "snapshot", "backup now", "export", "tail", "forget user u -site shop", "dashboard"} {
+		var out, errs strings.Builder
+		run(append(strings.Fields(line), "-data", dir, "-url", address), &out, &errs)
+		if strings.Contains(errs.String(), "no keys") {
+			t.Errorf("%s: %s", line, errs.String())
+		}
+	}
+}
+
+// What is drawn fits into the terminal: no line takes two, and what is said below a report is seen
+// however high the report is.
+func TestScreenFits(t *testing.T) {
+	long := "12:00:00: cannot reach the server at /a/path/without/any/blank/in/it: is it running? \"cairn serve\" starts it"
+	for _, high := range []int{0, 2, 3, 5, 8, 24} {
+		lines := fit(strings.Split(strings.Repeat("of the report\n", 9), "\n")[:9], []string{"", long}, 20, high)
+		if high > 0 && len(lines) > high-1 {
+			t.Errorf("%d lines in %d: %q", len(lines), high, lines)
+		}
+		for _, line := range lines {
+			if utf8.RuneCountInString(line) > 20 {
+				t.Errorf("%q is wider than 20", line)
+			}
+		}
+		if last := lines[len(lines)-1]; high > 2 && last != "it" {
+			t.Errorf("%d: the last line is %q", high, last)
+		}
+	}
+}
+
 		var out strings.Builder
 		w := &safeWriter{out: &out}
 		for at := 0; at < len(text); at += size + 1 {

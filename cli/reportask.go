@@ -74,7 +74,7 @@ func (e *reporting) reach() (end func(), err error) {
 			e.dir = cfg.DataDir
 		}
 		if e.watch > 0 { // a store that stays open would keep the server from starting
-			if err = config.ShowKeys(&cfg); err == nil {
+			if err = readAdminToken(&cfg); err == nil {
 				e.server, err = reach(&cfg, e.url)
 			}
 		} else {

@@ -115,7 +115,7 @@ func sinkSchema(ctx context.Context, cfg *config.Config, version string, stdout 
 
 // askSinks asks the running server for its sinks.
 func askSinks(cfg *config.Config, url string, counts bool) ([]sink.Status, error) {
-	if err := config.ShowKeys(cfg); err != nil {
+	if err := readAdminToken(cfg); err != nil {
 		return nil, err
 	}
 	server, err := reach(cfg, url)

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -115,16 +114,8 @@ func reachWith(cf config.Flags, url string) (*server, error) {
 			return nil, fmt.Errorf("%w\nThe server was not asked, and nothing has changed: mend the configuration first", err)
 		}
 	}
-	if cfg.AdminToken == "" {
-		path := filepath.Join(cfg.DataDir, config.KeysName)
-		keys, err := config.ReadKeys(path)
-		if err == nil && keys.AdminToken == "" {
-			err = fmt.Errorf("there is no admin token in %s; start the server once to generate it", path)
-		}
-		if err != nil {
-			return nil, err
-		}
-		cfg.AdminToken = keys.AdminToken
+	if err := readAdminToken(&cfg); err != nil {
+		return nil, err
 	}
 	return reach(&cfg, url)
 }

@@ -88,7 +88,7 @@ func cmdTail(args []string, stdout, stderr io.Writer) int {
 		if err != nil {
 			return err
 		}
-		if err := config.ShowKeys(&cfg); err != nil {
+		if err := readAdminToken(&cfg); err != nil {
 			return err
 		}
 		s, err := reach(&cfg, *url)

@@ -78,7 +78,7 @@ func (w *whom) reach() (s *server, cfg *config.Config, err error) {
 	} else {
 		loaded, _, err := config.Load(w.Flags, os.Environ())
 		if err == nil && w.key == "" {
-			err = config.ShowKeys(&loaded)
+			err = readAdminToken(&loaded)
 		}
 		if err == nil {
 			s, err = reach(&loaded, w.url)
