@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"cairn/http/native"
 	"cairn/cli/config"
@@ -374,6 +375,11 @@ func TestScreenFits(t *testing.T) {
 		}
 	}
 }
+// What a terminal gets of an answer's own bytes has nothing that it obeys, however the bytes come.
+func TestSafeWriter(t *testing.T) {
+	text := "a\x1b[2J,\u009b,日本\u202e\r\nb\r\n\xff\xe6"
+	want := `a\x1b[2J,\x9b,日本\u202e` + "\nb\n\ufffd"
+	for size := range len(text) {
 
 		var out strings.Builder
 		w := &safeWriter{out: &out}

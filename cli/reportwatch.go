@@ -37,7 +37,8 @@ func (e *reporting) again(ctx context.Context) error {
 		case last == "", errors.As(err, &refused) && refused.status != http.StatusTooManyRequests && refused.status < 500:
 			return err
 		default: // what is seen is old; the error says so
-			err = screen.show(last + "\n" + tables.Safe(fmt.Sprintf("%s: %v", time.Now().Format(time.TimeOnly), err)) + "\n")
+			note := tables.Safe(fmt.Sprintf("%s: %v", time.Now().Format(time.TimeOnly), err))
+			err = screen.show(last, "", note)
 		}
 		if err != nil {
 			return err
@@ -57,10 +58,14 @@ type screen struct {
 	lines int  // of the last text
 }
 
-// show draws a text. One that is higher than the terminal is cut, because what has left it at the top
-// cannot be drawn over. Where nothing can be drawn over, an empty line parts the texts.
-func (s *screen) show(text string) error {
+// show draws a text and lines below it. A text that is higher than the terminal is cut, because what
+// has left it at the top cannot be drawn over; so is a line that is wider, because it would take
+// several. Where nothing can be drawn over, an empty line parts the texts.
+func (s *screen) show(text string, below ...string) error {
 	if !s.alive {
+		for _, line := range below {
+			text += line + "\n"
+		}
 		if s.lines > 0 {
 			text = "\n" + text
 		}
@@ -73,9 +78,7 @@ func (s *screen) show(text string) error {
 	if f, ok := s.out.(*os.File); ok {
 		wide, high, _ = term.GetSize(int(f.Fd()))
 	}
-	if high > 1 && len(lines) > high-1 {
-		lines = append(lines[:high-2:high-2], tables.Cut("… a higher terminal shows the rest", wide))
-	}
+	lines = fit(lines, below, wide, high)
 	var b strings.Builder
 	if s.lines > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA\r", s.lines)
@@ -87,4 +90,30 @@ func (s *screen) show(text string) error {
 	s.lines = len(lines)
 	_, err := io.WriteString(s.out, b.String())
 	return err
+}
+
+// fit cuts lines, and the words of lines below them, to a screen of a size; 0 = unknown. What is below
+// is seen whole where it can be: it says what is wrong.
+func fit(lines, below []string, wide, high int) []string {
+	var more []string
+	for _, line := range below {
+		if wide <= 0 {
+			more = append(more, line)
+			continue
+		}
+		for part := range strings.SplitSeq(wrapWords(strings.Fields(line), wide), "\n") {
+			more = append(more, tables.Cut(part, wide))
+		}
+	}
+	if high <= 1 {
+		return append(lines, more...)
+	}
+	if room := max(high-2, 0); len(more) > room {
+		more = more[len(more)-room:]
+	}
+	if room := high - 1 - len(more); len(lines) > room {
+		lines = lines[: room-1 : room-1]
+		lines = append(lines, tables.Cut("… a higher terminal shows the rest", wide))
+	}
+	return append(lines, more...)
 }
