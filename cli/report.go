@@ -343,6 +343,9 @@ func (e *reporting) read(f *flags) error {
 		if !ok || name == "" {
 			return fmt.Errorf("%q is no filter: write FIELD=VALUE", filter)
 		}
+		if name == "format" {
+			return fmt.Errorf("format: how the answer is printed is no filter: write -format %s", value)
+		}
 		e.query.Add(name, value)
 	}
 	if e.format == "" {

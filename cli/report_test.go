@@ -163,6 +163,8 @@ func TestReportMistakes(t *testing.T) {
 		{"visits -format xml", 2, "there are text, json, ndjson, csv"},
 		{"fields -csv", 2, "-csv: no such parameter here"},
 		{"visits -watch 10ms", 2, "must be a time from 1s to 24h"},
+		{"visits format=csv", 2, "format: how the answer is printed is no filter: write -format csv"},
+		{"visits -format mail -mail-to undisclosed:;", 2, "-mail-to: has no address"},
 		{"visits -watch soon", 2, "must be a time from 1s to 24h"},
 		{"visits -watch 5s -json", 2, "-watch prints text, not json"},
 		{"overview -ndjson", 2, "the overview has no rows of its own"},
