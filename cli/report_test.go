@@ -16,8 +16,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"cairn/http/native"
 	"cairn/cli/config"
+	"cairn/http/native"
 	"cairn/http/tables"
 )
 
@@ -146,6 +146,7 @@ func TestReportMistakes(t *testing.T) {
 	bad := refuse(400, `{"error":"range: must be one of today, 7d","field":"range","status":400}`)
 	sites := refuse(400, `{"error":"must be given","field":"site","status":400}`)
 	foreign := refuse(418, `<html>teapot`)
+	field := refuse(400, `{"error":"a\u001b[2J: no such parameter here","field":"a\u001b[2J","status":400}`)
 	escape := refuse(400, `{"error":"name: \u001b[2J","field":"name","status":400}`)
 	for _, c := range []struct {
 		line string
@@ -162,9 +163,9 @@ func TestReportMistakes(t *testing.T) {
 		{"visits -json -ndjson", 2, "the answer is printed as json already"},
 		{"visits -format xml", 2, "there are text, json, ndjson, csv"},
 		{"fields -csv", 2, "-csv: no such parameter here"},
-		{"visits -watch 10ms", 2, "must be a time from 1s to 24h"},
 		{"visits format=csv", 2, "format: how the answer is printed is no filter: write -format csv"},
 		{"visits -format mail -mail-to undisclosed:;", 2, "-mail-to: has no address"},
+		{"visits -watch 10ms", 2, "must be a time from 1s to 24h"},
 		{"visits -watch soon", 2, "must be a time from 1s to 24h"},
 		{"visits -watch 5s -json", 2, "-watch prints text, not json"},
 		{"overview -ndjson", 2, "the overview has no rows of its own"},
@@ -176,6 +177,7 @@ func TestReportMistakes(t *testing.T) {
 		{"visits -key k3y -url " + foreign, 1, foreign + " answered 418 I'm a teapot, and nothing that is from cairn"},
 		{"visits -key wrong -url " + bad, 1, "does not know the key. Give another one as -key KEY, -key @FILE or CAIRN_KEY"},
 		{"events -key k3y -url " + escape, 1, `name: \x1b[2J`},
+		{"events -key k3y -url " + field, 1, `cairn report events: a\x1b[2J: no such parameter here` + "\n"},
 		{"visits -key k3y -url http://127.0.0.1:1", 1, "cannot reach the server at http://127.0.0.1:1: "},
 		{"visits -data " + filepath.Join(t.TempDir(), "none"), 1, "there is no data in "},
 	} {
@@ -319,11 +321,6 @@ func TestScreen(t *testing.T) {
 	}
 }
 
-// What a terminal gets of an answer's own bytes has nothing that it obeys, however the bytes come.
-func TestSafeWriter(t *testing.T) {
-	text := "a\x1b[2J,\u009b,日本\u202e\r\nb\r\n\xff\xe6"
-	want := `a\x1b[2J,\x9b,日本\u202e` + "\nb\n\ufffd"
-	for size := range len(text) {
 // The keys of a server whose sites stand in a configuration file are found by the data directory alone.
 func TestKeysOfConfiguredSites(t *testing.T) {
 	dir := t.TempDir()
@@ -377,12 +374,12 @@ func TestScreenFits(t *testing.T) {
 		}
 	}
 }
+
 // What a terminal gets of an answer's own bytes has nothing that it obeys, however the bytes come.
 func TestSafeWriter(t *testing.T) {
 	text := "a\x1b[2J,\u009b,日本\u202e\r\nb\r\n\xff\xe6"
 	want := `a\x1b[2J,\x9b,日本\u202e` + "\nb\n\ufffd"
 	for size := range len(text) {
-
 		var out strings.Builder
 		w := &safeWriter{out: &out}
 		for at := 0; at < len(text); at += size + 1 {

@@ -304,10 +304,11 @@ func (e *reporting) refused(ctx context.Context, res *http.Response, body []byte
 	if json.Unmarshal(body, &said) != nil || said.Error == "" {
 		return fmt.Errorf("the server at %s answered %s, and nothing that is from cairn. Is that the address of cairn?", e.server.where(), res.Status)
 	}
-	text := tables.Safe(said.Error)
+	text := said.Error
 	if said.Field != "" && !strings.HasPrefix(text, said.Field+":") {
-		text = tables.Safe(said.Field) + ": " + text
+		text = said.Field + ": " + text
 	}
+	text = tables.Safe(text)
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
 		text += ": the server at " + e.server.where() + " does not know the key. Give another one as -key KEY, -key @FILE or CAIRN_KEY"
