@@ -337,6 +337,20 @@ func TestResult(t *testing.T) {
 	}
 }
 
+// Addresses that are too long for the text are not in it.
+func TestLongQuery(t *testing.T) {
+	s := New(Options{Version: "test"})
+	a := &asks{status: 200, body: `{"site":"shop","zone":"UTC","total":{"events":7},"rows":[]}`}
+	r := callTool(t, s, callerOn(a), "breakdown", `{"by":"name","filters":["name=`+strings.Repeat("é", 5000)+`"]}`)
+	if r.Result.IsError || len(r.Result.Content) != 1 {
+		t.Fatalf("%+v", r)
+	}
+	got := r.Result.Content[0].Text
+	if len(got) > contentBytesMax || strings.Contains(got, "curl") || strings.Contains(got, "dashboard") || !strings.Contains(got, "7") {
+		t.Errorf("%d bytes: %.300s … %s", len(got), got, got[len(got)-100:])
+	}
+}
+
 // A command that is shown is one command, whatever the query holds.
 func TestCurl(t *testing.T) {
 	got := curl("https://stats.example/a'b", url.Values{"a'; rm -rf /": {"$(x) `y` \" \n"}}.Encode())

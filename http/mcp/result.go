@@ -15,6 +15,7 @@ import (
 const (
 	contentBytesMax = 8 << 10 // of the whole text
 	contentRowsMax  = 50      // of its tables
+	linkBytesMax    = 2 << 10 // of an address; a longer one is left out
 )
 
 // facts are what most answers say of themselves.
@@ -37,10 +38,15 @@ func (c *Caller) describe(q *native.Question, rawQuery string, query url.Values,
 		line("Range", cut(f.From+" to "+f.To+", "+f.Zone))
 	}
 	line("As of", cut(f.AsOf.Time))
-	if c.Dashboard && a.Site != "" {
-		line("The same in the dashboard", c.Address(tables.Screen(q, a.Site, query, f.From != "")))
+	link := func(name, text string) {
+		if len(text) <= linkBytesMax {
+			line(name, text)
+		}
 	}
-	line("The same by curl", curl(c.Address(q.Path), rawQuery))
+	if c.Dashboard && a.Site != "" {
+		link("The same in the dashboard", c.Address(tables.Screen(q, a.Site, query, f.From != "")))
+	}
+	link("The same by curl", curl(c.Address(q.Path), rawQuery))
 
 	b := marked + "\n\n"
 	left := contentBytesMax - len(b) - end.Len() - 1

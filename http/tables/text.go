@@ -15,7 +15,7 @@ type Style struct {
 	Draw     bool   // bars, small lines and graphs
 	RowsMax  int    // of all tables together; 0 = no limit
 	BytesMax int    // of the text; 0 = no limit
-	TextMax  int    // characters of a cell; 0 = no limit
+	TextMax  int    // characters of a cell, and a quarter of those of a line of the head; 0 = no limit
 	Param    string // what stands before the name of a parameter, such as "-"
 }
 
@@ -115,7 +115,7 @@ func (p *page) head() {
 		wide = max(wide, width(l.Name))
 	}
 	for _, l := range r.Head {
-		p.add(span{pad(l.Name, wide, false) + "  ", inkFaint}, span{text: l.Text})
+		p.add(span{pad(l.Name, wide, false) + "  ", inkFaint}, span{text: cutRunes(l.Text, 4*p.TextMax)})
 	}
 }
 
