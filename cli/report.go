@@ -339,7 +339,7 @@ func unknownParam(params []native.Param, name string) error {
 // read takes over what the command line says, and refuses what does not go together.
 func (e *reporting) read(f *flags) error {
 	for _, filter := range f.Args() {
-		name, value, ok := strings.Cut(filter, "=")
+		name, value, ok := native.CutFilter(filter)
 		if !ok || name == "" {
 			return fmt.Errorf("%q is no filter: write FIELD=VALUE", filter)
 		}

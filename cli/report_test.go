@@ -211,6 +211,7 @@ func TestReportAsks(t *testing.T) {
 		{"visits -format json -range=7d", "/api/v1/visits?range=7d", body},
 		{"funnel/entities -json -step type=page&name=x -step name=y", "/api/v1/funnel/entities?step=type%3Dpage%26name%3Dx&step=name%3Dy", body},
 		{"visits -json has=prop.plan prop.a=", "/api/v1/visits?has=prop.plan&prop.a=", body},
+		{`visits -json prop."a=b"!=c`, "/api/v1/visits?prop.%22a%3Db%22%21=c", body},
 		{"count -ndjson", "/api/v1/count?", strings.ReplaceAll(strings.ReplaceAll(body, "\n", ""), " ", "") + "\n"},
 		{"visits", "/api/v1/visits?", "Visits · s\nRange  all\nZone   UTC\n\nVisits  12,345\n"},
 	} {

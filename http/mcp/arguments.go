@@ -39,8 +39,9 @@ func queryOf(q *native.Question, arguments json.RawMessage) (rawQuery string, er
 		for _, value := range values {
 			name := a.name
 			if name == filters {
-				if name, value, err = splitFilter(value); err != nil {
-					return "", err
+				var ok bool
+				if name, value, ok = native.CutFilter(value); !ok {
+					return "", fmt.Errorf(`filters: %q is no condition; write one such as country=DE, path~=/blog/*, value>=10 or has=prop.plan`, cut(name))
 				}
 			}
 			if name == "format" {
@@ -120,22 +121,6 @@ func numberText(n json.Number) string {
 		return strconv.FormatInt(int64(f), 10)
 	}
 	return text
-}
-
-// splitFilter splits a condition such as path~=/blog/* into the name and the value of a parameter.
-// A path in quotes may hold a "=".
-func splitFilter(text string) (name, value string, err error) {
-	from := 0
-	if dot := strings.Index(text, `."`); dot >= 0 && !strings.Contains(text[:dot], "=") {
-		if end := strings.Index(text[dot+2:], `"`); end >= 0 {
-			from = dot + 2 + end
-		}
-	}
-	at := strings.IndexByte(text[from:], '=')
-	if at < 0 {
-		return "", "", fmt.Errorf(`filters: %q is no condition; write one such as country=DE, path~=/blog/*, value>=10 or has=prop.plan`, cut(text))
-	}
-	return text[:from+at], text[from+at+1:], nil
 }
 
 // plainFilter is a query string of filters that may be percent-encoded once more, as it stands in

@@ -181,6 +181,7 @@ func TestArguments(t *testing.T) {
 		{`{"filters":["` + strings.Repeat("x", 300) + `"]}`, "", `filters: "` + strings.Repeat("x", 199) + `…" is no condition`},
 		{`{"format":"csv"}`, "", "format: a tool answers with JSON alone"},
 		{`{"filters":["country=DE","format=csv"]}`, "", "format: a tool answers with JSON alone"},
+		{`{"filters":["range=7d","format=csv"]}`, "", "format: a tool answers with JSON alone"},
 		{`{"by":{"a":1}}`, "", "by: must be a text, a number, or a list of texts"},
 		{`{"by":[["a"]]}`, "", "by: must be a text"},
 		{`[1]`, "", "arguments: must be an object"},
@@ -202,7 +203,7 @@ func TestArguments(t *testing.T) {
 
 // Whatever the arguments are, the query is one, and holds nothing that they do not.
 func FuzzArguments(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"filters":["a~=b","prop.\"=\"=1"],"limit":1}`, `{"goal":"a%3Db"}`, `{"step":["a=b",1,true,null]}`, `[`, `{"":0}}`, `null00`, `{"a":{"b":1}}`, "{\"\u202e\":\"\x00\"}"} {
+	for _, seed := range []string{`{}`, `{"filters":["a~=b","prop.\"=\"=1"],"limit":1}`, `{"goal":"a%3Db"}`, `{"step":["a=b",1,true,null]}`, `[`, `{"":0}}`, `null00`, `{"a":{"b":1}}`, `{"filters":"format=csv"}`, "{\"\u202e\":\"\x00\"}"} {
 		f.Add(seed)
 	}
 	funnel, _ := native.QuestionNamed("funnel")

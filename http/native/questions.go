@@ -119,6 +119,22 @@ func Takes(call, param string) (takes, known bool) {
 	return r.params.has(param) || r.params.find(param) != nil, true
 }
 
+// CutFilter parts a condition as people write it, such as path~=/blog/*, into the name and the value of a
+// parameter. A path in quotes may hold a "=". Of a text that is no condition, the name is all of it.
+func CutFilter(text string) (name, value string, ok bool) {
+	from := 0
+	if dot := strings.Index(text, `."`); dot >= 0 && !strings.Contains(text[:dot], "=") {
+		if end := strings.Index(text[dot+2:], `"`); end >= 0 {
+			from = dot + 2 + end
+		}
+	}
+	at := strings.IndexByte(text[from:], '=')
+	if at < 0 {
+		return text, "", false
+	}
+	return text[:from+at], text[from+at+1:], true
+}
+
 const schemaPrefix = "#/components/schemas/"
 
 // schemas are those of the contract, by name.
