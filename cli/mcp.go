@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"cairn/cli/config"
+	httpd "cairn/http"
 	"cairn/http/mcp"
 	"cairn/http/native"
 )
@@ -112,9 +114,13 @@ const answerBytesMax = 16 << 20
 func (a *assisting) Ask(ctx context.Context, q *native.Question, rawQuery string) mcp.Answer {
 	asked, _ := url.ParseQuery(rawQuery)
 	name := asked.Get("site")
-	if name == "" && a.site != "" {
-		name = a.site
-		rawQuery = strings.TrimPrefix(rawQuery+"&site="+url.QueryEscape(name), "&")
+	if a.site != "" {
+		if asked.Has("site") && !slices.Equal(asked["site"], []string{a.site}) {
+			return mcp.Answer{Body: []byte("site: whoever set this up lets it ask " + a.site + " alone")}
+		}
+		if name = a.site; !asked.Has("site") {
+			rawQuery = strings.TrimPrefix(rawQuery+"&site="+url.QueryEscape(name), "&")
+		}
 	}
 	answer := a.get(ctx, q.Path, rawQuery, !a.people)
 	if answer.Status != http.StatusOK {
@@ -141,13 +147,8 @@ func (a *assisting) get(ctx context.Context, path, rawQuery string, limited bool
 		return failed(err)
 	}
 	req.Header = a.server.header.Clone()
-	const limits = "Cairn-Assistant"
 	if limited {
-		limit := "numbers"
-		for _, name := range a.props {
-			limit += "&prop=" + url.QueryEscape(name)
-		}
-		req.Header.Set(limits, limit)
+		req.Header.Set(httpd.AssistantHeader, httpd.AssistantLimits(a.props))
 	}
 	res, err := a.server.client.Do(req)
 	if err != nil {
@@ -160,29 +161,24 @@ func (a *assisting) get(ctx context.Context, path, rawQuery string, limited bool
 		return failed(a.unreached(err))
 	case len(body) > answerBytesMax:
 		return failed(errors.New("the answer is too long"))
-	case res.StatusCode == http.StatusOK && limited && res.Header.Get(limits) == "":
+	case res.StatusCode == http.StatusOK && limited && res.Header.Get(httpd.AssistantHeader) == "":
 		return failed(errors.New("the server is too old to answer an assistant without showing it people; update it, or start this command with -people"))
 	case res.StatusCode == http.StatusUnauthorized:
-		return failed(fmt.Errorf("the server at %s does not know the key: whoever set this up has to give another one with -key or CAIRN_KEY", a.where()))
+		return failed(fmt.Errorf("the server at %s does not know the key: whoever set this up has to give another one with -key or CAIRN_KEY", a.to))
 	}
 	return mcp.Answer{Status: res.StatusCode, Body: body}
 }
 
 // named adds the names of the sites to an answer that refuses the site, if the key opens all sites.
 func (a *assisting) named(ctx context.Context, refused mcp.Answer) mcp.Answer {
-	var said struct{ Field, Error string }
-	var page struct{ Sites []siteFacts }
-	_ = json.Unmarshal(refused.Body, &said)
-	if said.Field != "site" && said.Error != "no such site" {
+	var said refusedBody
+	if _ = json.Unmarshal(refused.Body, &said); !said.ofSite() {
 		return refused
 	}
-	answer := a.get(ctx, "/api/v1/sites", "", false)
-	if answer.Status != http.StatusOK || json.Unmarshal(answer.Body, &page) != nil {
+	answer := a.get(ctx, allSitesPath, "", false)
+	names := siteNames(answer.Body)
+	if answer.Status != http.StatusOK || names == nil {
 		return refused
-	}
-	names := make([]string, 0, len(page.Sites))
-	for _, s := range page.Sites {
-		names = append(names, s.Name)
 	}
 	return mcp.Answer{Body: []byte("site: must be one of " + strings.Join(names, ", "))}
 }

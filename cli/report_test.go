@@ -145,6 +145,7 @@ func TestReportMistakes(t *testing.T) {
 	}
 	bad := refuse(400, `{"error":"range: must be one of today, 7d","field":"range","status":400}`)
 	sites := refuse(400, `{"error":"must be given","field":"site","status":400}`)
+	other := refuse(400, `{"error":"property: the site has no such property","field":"property","status":400}`)
 	foreign := refuse(418, `<html>teapot`)
 	field := refuse(400, `{"error":"a\u001b[2J: no such parameter here","field":"a\u001b[2J","status":400}`)
 	escape := refuse(400, `{"error":"name: \u001b[2J","field":"name","status":400}`)
@@ -174,6 +175,7 @@ func TestReportMistakes(t *testing.T) {
 		{"visits -key @/no/such/file", 2, "-key: open /no/such/file"},
 		{"visits -range x -key k3y -url " + bad, 1, "cairn report visits: range: must be one of today, 7d\n"},
 		{"visits -key k3y -url " + sites, 1, `site: must be given. There are blog, shop\x1b[2J: give one as -site`},
+		{"counters -key k3y -url " + other, 1, "property: the site has no such property\n"},
 		{"visits -key k3y -url " + foreign, 1, foreign + " answered 418 I'm a teapot, and nothing that is from cairn"},
 		{"visits -key wrong -url " + bad, 1, "does not know the key. Give another one as -key KEY, -key @FILE or CAIRN_KEY"},
 		{"events -key k3y -url " + escape, 1, `name: \x1b[2J`},

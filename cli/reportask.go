@@ -33,7 +33,7 @@ const (
 
 // run asks and prints.
 func (e *reporting) run(ctx context.Context) error {
-	end, err := e.reach()
+	end, err := e.open()
 	if err != nil {
 		return err
 	}
@@ -60,8 +60,8 @@ func (e *reporting) run(ctx context.Context) error {
 	return err
 }
 
-// reach finds the server to ask. end ends what was opened for that.
-func (e *reporting) reach() (end func(), err error) {
+// open finds the server to ask, or opens the stopped store. end ends what was opened.
+func (e *reporting) open() (end func(), err error) {
 	end = func() {}
 	if e.url != "" && e.key != "" { // nothing of this machine is needed
 		e.server = &server{client: &http.Client{Timeout: askMax}, base: strings.TrimSuffix(e.url, "/"), header: http.Header{}}
@@ -120,7 +120,7 @@ func (e *reporting) print(ctx context.Context, style tables.Style) error {
 		return err
 	}
 	if e.format == "mail" {
-		return writeMail(e.out, e, r)
+		return printMail(e.out, e, r)
 	}
 	_, err = io.WriteString(e.out, r.Text(style))
 	return err
@@ -268,7 +268,7 @@ func (e *reporting) get(ctx context.Context, q *native.Question, query url.Value
 	req.Header = e.server.header.Clone()
 	res, err := e.server.client.Do(req)
 	if err != nil {
-		return nil, e.unreached(err)
+		return nil, e.away(err)
 	}
 	if res.StatusCode == http.StatusOK {
 		return res, nil
@@ -278,15 +278,8 @@ func (e *reporting) get(ctx context.Context, q *native.Question, query url.Value
 	return nil, e.refused(ctx, res, body)
 }
 
-// unreached is the error of a server that does not answer: its address, and what to try.
-func (e *reporting) unreached(err error) error {
-	var inner *url.Error
-	if errors.As(err, &inner) {
-		err = inner.Err
-	}
-	if errors.Is(err, context.Canceled) {
-		return errors.New("interrupted")
-	}
+// away is the error of a server that does not answer: its address, and what to try.
+func (e *reporting) away(err error) error {
 	try := "Is it running? \"cairn serve\" starts it, and -url URL asks another one"
 	if e.url != "" {
 		try = "Is that its address, and does it run? -url names another one"
@@ -295,12 +288,12 @@ func (e *reporting) unreached(err error) error {
 	} else if !errors.Is(busy, fs.ErrNotExist) {
 		try = fmt.Sprintf("The store cannot be opened either: %v", busy)
 	}
-	return fmt.Errorf("cannot reach the server at %s: %w. %s", e.server.where(), err, try)
+	return unreached(e.server.where(), err, try)
 }
 
 // refused is the error of an answer that is not 200: the sentence of the server.
 func (e *reporting) refused(ctx context.Context, res *http.Response, body []byte) error {
-	var said struct{ Error, Field string }
+	var said refusedBody
 	if json.Unmarshal(body, &said) != nil || said.Error == "" {
 		return fmt.Errorf("the server at %s answered %s, and nothing that is from cairn. Is that the address of cairn?", e.server.where(), res.Status)
 	}
@@ -312,7 +305,7 @@ func (e *reporting) refused(ctx context.Context, res *http.Response, body []byte
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
 		text += ": the server at " + e.server.where() + " does not know the key. Give another one as -key KEY, -key @FILE or CAIRN_KEY"
-	case said.Field == "site" || strings.Contains(text, "site"):
+	case said.ofSite():
 		if names := e.sites(ctx); len(names) > 0 {
 			text += ". There are " + strings.Join(names, ", ") + ": give one as -site"
 		}
@@ -322,7 +315,7 @@ func (e *reporting) refused(ctx context.Context, res *http.Response, body []byte
 
 // sites are the names of all sites, if the key may see them.
 func (e *reporting) sites(ctx context.Context) (names []string) {
-	req, err := http.NewRequestWithContext(ctx, "GET", e.server.base+"/api/v1/sites", nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", e.server.base+allSitesPath, nil)
 	if err != nil {
 		return nil
 	}
@@ -332,12 +325,12 @@ func (e *reporting) sites(ctx context.Context) (names []string) {
 		return nil
 	}
 	defer res.Body.Close()
-	var page struct{ Sites []struct{ Name string } }
-	if res.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(res.Body, answerMax)).Decode(&page) != nil {
+	body, err := io.ReadAll(io.LimitReader(res.Body, answerMax))
+	if err != nil || res.StatusCode != http.StatusOK {
 		return nil
 	}
-	for _, s := range page.Sites {
-		names = append(names, tables.Safe(s.Name))
+	for _, name := range siteNames(body) {
+		names = append(names, tables.Safe(name))
 	}
 	return names
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"strings"
 
 	"cairn/cli/config"
+	"cairn/http/auth"
 )
 
 // This file says which server a command asks, and with which key: for commands that need no more
@@ -101,18 +104,46 @@ func (w *whom) reach() (s *server, cfg *config.Config, err error) {
 	return s, cfg, nil
 }
 
-// where is the server as errors name it.
-func (w *whom) where() string { return w.to }
-
 // unreached is the error of a server that does not answer: its address, and what to try.
 func (w *whom) unreached(err error) error {
+	try := "Is it running? \"cairn serve\" starts it"
+	if w.url != "" {
+		try = "Is that its address, and does it run?"
+	}
+	return unreached(w.to, err, try)
+}
+
+// unreached is the error of a server that does not answer; try says what may help.
+func unreached(where string, err error, try string) error {
 	var inner *url.Error
 	if errors.As(err, &inner) {
 		err = inner.Err
 	}
-	try := "is it running? \"cairn serve\" starts it"
-	if w.url != "" {
-		try = "is that its address, and does it run?"
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
 	}
-	return fmt.Errorf("cannot reach the server at %s: %w: %s", w.to, err, try)
+	return fmt.Errorf("cannot reach the server at %s: %w. %s", where, err, try)
+}
+
+// refusedBody is the body of an answer that is not 200.
+type refusedBody struct{ Error, Field string }
+
+// ofSite reports whether the site is what is wrong: none is named, or one that there is not.
+func (r *refusedBody) ofSite() bool {
+	return r.Field == "site" || r.Error == auth.ErrNoSuchSite.Error()
+}
+
+// allSitesPath is the call that lists all sites.
+const allSitesPath = "/api/v1/sites"
+
+// siteNames are the names in its answer; nil when it is none.
+func siteNames(answer []byte) (names []string) {
+	var page struct{ Sites []struct{ Name string } }
+	if json.Unmarshal(answer, &page) != nil {
+		return nil
+	}
+	for _, s := range page.Sites {
+		names = append(names, s.Name)
+	}
+	return names
 }

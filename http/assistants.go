@@ -38,12 +38,22 @@ func assistantLimits(people bool, props []string) *dialect.Share {
 	return &dialect.Share{Numbers: true, Assistant: true, Props: props, AllProps: slices.Contains(props, "*")}
 }
 
-// assistantHeader is how "cairn mcp", which asks the API for an assistant, has the server hold the
-// assistant to its limits: "numbers", and "&prop=PATH" for each property that may be named. It only
-// takes away from what the key may. The answer has it too, with the value "numbers".
-const assistantHeader = "Cairn-Assistant"
+// AssistantHeader is how "cairn mcp", which asks the API for an assistant, has the server hold the
+// assistant to its limits. It only takes away from what the key may. The answer has it too, with the
+// value "numbers".
+const AssistantHeader = "Cairn-Assistant"
 
-// readLimits reads the header; nil when it is none.
+// AssistantLimits is the value of the header: "numbers", and "&prop=PATH" for each property that may be
+// named.
+func AssistantLimits(props []string) string {
+	text := "numbers"
+	for _, path := range props {
+		text += "&prop=" + url.QueryEscape(path)
+	}
+	return text
+}
+
+// readLimits reads what AssistantLimits writes; nil when it is none.
 func readLimits(text string) *dialect.Share {
 	q, err := url.ParseQuery(text)
 	if err != nil || !q.Has("numbers") || len(text) > 16<<10 {

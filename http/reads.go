@@ -48,9 +48,9 @@ func (x *exchange) read() {
 		}
 	}
 	x.own()
-	if text := x.header(assistantHeader); text != "" && r.wire.index == dialectIndex(event.Native) {
+	if text := x.header(AssistantHeader); text != "" && r.wire.index == dialectIndex(event.Native) {
 		if x.req.Share = readLimits(text); x.browser != nil || x.req.Share == nil {
-			x.fail(dialect.BadRequest, &dialect.StatusError{Failure: dialect.BadRequest, Field: assistantHeader, Msg: assistantHeader + ": must be numbers, or numbers&prop=PATH, with a key"})
+			x.fail(dialect.BadRequest, &dialect.StatusError{Failure: dialect.BadRequest, Field: AssistantHeader, Msg: AssistantHeader + ": must be numbers, or numbers&prop=PATH, with a key"})
 			return
 		}
 	}
@@ -114,7 +114,7 @@ func (x *exchange) read() {
 	}
 	err := r.reads.Read(ctx, &x.req, &x.reader, &x.res)
 	if err == nil && x.req.Share != nil {
-		x.addHeader(assistantHeader, "numbers") // the caller gives the answer to nobody without this
+		x.addHeader(AssistantHeader, "numbers") // the caller gives the answer to nobody without this
 	}
 	if err != nil {
 		if errors.Is(err, query.ErrTooMany) {
