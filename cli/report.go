@@ -42,9 +42,6 @@ const overviewName = "overview"
 
 const overviewSentence = "The first screen of the dashboard: numbers, a graph, and what visits came from and looked at"
 
-// writeMail prints a report as one message for sendmail; nil = this build cannot.
-var writeMail func(out io.Writer, e *reporting, r *tables.Report) error
-
 // reporting is one run of the command.
 type reporting struct {
 	whom
@@ -114,20 +111,20 @@ func reportName(args []string, stdout, stderr io.Writer) (name string, rest []st
 	f := newFlags("report", "[NAME] [flags] [FILTER...]", reportAbout+"\n\nReports:\n\n"+strings.TrimSuffix(reportList(), "\n"))
 	f.words = reportNames()
 	var e reporting
-	e.where(f)
+	e.register(f)
 	if len(args) == 1 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help") {
 		code, done = f.parse(args, 0, 0, stdout, stderr)
 		return "", nil, code, done
 	}
-	any := newFlags("report", f.args, f.about)
+	all := newFlags("report", f.args, f.about)
 	e.query = url.Values{}
-	e.where(any)
-	e.forms(any, true)
+	e.register(all)
+	e.forms(all, true)
 	for _, q := range native.Questions() {
-		e.params(any, q.Params)
+		e.params(all, q.Params)
 	}
-	if err := any.Parse(args); err == nil && any.FlagSet.NArg() > 0 {
-		at := len(args) - any.FlagSet.NArg()
+	if err := all.Parse(args); err == nil && all.FlagSet.NArg() > 0 {
+		at := len(args) - all.FlagSet.NArg()
 		return args[at], slices.Concat(args[:at:at], args[at+1:]), 0, false
 	}
 	code, done = f.parse(args, 0, 0, stdout, stderr)
@@ -164,35 +161,27 @@ func (e *reporting) flags() *flags {
 		about += "\n\nA FILTER is written as in the API, such as country=DE or 'path~=/blog/*'. Its fields are\n" + wrapWords(filterNames(params), 90) + "."
 	}
 	f := newFlags("report "+e.name, args, about)
-	e.where(f)
+	e.register(f)
 	e.forms(f, takesCSV)
 	e.params(f, params)
 	f.unknown = func(name string) error { return unknownParam(params, name) }
 	return f
 }
 
-// where are the flags that say whom to ask.
-func (e *reporting) where(f *flags) {
-	e.register(f)
-}
-
 // forms are the flags that say how to print.
 func (e *reporting) forms(f *flags, takesCSV bool) {
-	forms := []string{"text", "json", "ndjson"}
+	forms := []string{"text", "json", "ndjson", "mail"}
 	short := func(form, about string) {
 		f.BoolFunc(form, about, func(string) error { return e.setFormat(form) })
 	}
 	short("json", "print the answer of the API as it is")
 	short("ndjson", "print the rows of the answer, one a line")
 	if takesCSV {
-		forms = append(forms, "csv")
+		forms = slices.Insert(forms, 3, "csv")
 		short("csv", "print one table as CSV, with all of its rows")
 	}
-	if writeMail != nil {
-		forms = append(forms, "mail")
-		f.StringVar(&e.mailTo, "mail-to", "", "with -format mail: send it to `ADDRESS`, or to several with commas between them")
-		f.StringVar(&e.mailFrom, "mail-from", "", "with -format mail: it is from `ADDRESS`")
-	}
+	f.StringVar(&e.mailTo, "mail-to", "", "with -format mail: send it to `ADDRESS`, or to several with commas between them")
+	f.StringVar(&e.mailFrom, "mail-from", "", "with -format mail: it is from `ADDRESS`")
 	f.Func("format", "print the answer as `"+strings.Join(forms, "|")+"` (default text)", func(form string) error {
 		if !slices.Contains(forms, form) {
 			return fmt.Errorf("there are %s", strings.Join(forms, ", "))

@@ -19,8 +19,6 @@ import (
 // This file prints a report as one mail, for "sendmail -t". Nothing is sent: cairn knows no mail
 // server. A message is printed whole, after the answer has come, or not at all.
 
-func init() { writeMail = printMail }
-
 // linkBytesMax is how long the link to the dashboard may be. A longer one leads to the site alone.
 const linkBytesMax = 1500
 
