@@ -122,8 +122,8 @@ func (m *maker) retention() {
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	for i := range widest {
-		t.Columns = append(t.Columns, Column{fmt.Sprint("cell_", i), fmt.Sprintf("%s %d", title(Safe(period)), i), KindRate})
+	for i := range widest { // the first cell is of the period after the cohort's
+		t.Columns = append(t.Columns, Column{fmt.Sprint("cell_", i+1), fmt.Sprintf("%s %d", title(Safe(period)), i+1), KindRate})
 	}
 	for i := range t.Rows {
 		for len(t.Rows[i].Cells) < len(t.Columns) {
