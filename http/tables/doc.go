@@ -8,6 +8,7 @@
 //
 //   - report.go: Report and what it is made of
 //   - read.go: the report of an answer, and what all answers have
+//   - rowtable.go: a table of the rows of an answer
 //   - shapes.go, funnels.go, people.go, shop.go, now.go: the answers of each question
 //   - overview.go: the first screen of the dashboard, from three answers
 //   - metrics.go: the numbers, how they are called and what kind they are
