@@ -3,6 +3,8 @@ package dashboard
 import (
 	"encoding/json"
 	"strings"
+
+	"cairn/http/dialect"
 )
 
 // This file is the table of the numbers that screens show: their names in the API and to people,
@@ -72,42 +74,51 @@ type metric struct {
 	of    func(*numbers) *float64
 }
 
-var metrics = []metric{
-	{"visitors", "Visitors", "People with at least one visit in these days. Each is counted once, however often they came.", unitCount, false, func(n *numbers) *float64 { return n.Visitors }},
-	{"visits", "Visits", "Times that somebody came and did something. A visit belongs to the day on which it began.", unitCount, false, func(n *numbers) *float64 { return n.Visits }},
-	{"views", "Page views", "Pages and screens that were looked at, those outside of visits included.", unitCount, false, func(n *numbers) *float64 { return n.Views }},
-	{"views_per_visit", "Views per visit", "Page views of all visits, divided by the visits.", unitMean, false, func(n *numbers) *float64 { return n.ViewsPerVisit }},
-	{"bounce_rate", "Bounce rate", "The part of the visits with fewer than two actions, such as a page view and nothing else.", unitRate, true, func(n *numbers) *float64 { return n.BounceRate }},
-	{"duration", "Visit duration", "The mean time from the first to the last event of a visit. Visits of one event count as 0.", unitSeconds, false, func(n *numbers) *float64 { return n.Duration }},
-	{"converted", "Converted visits", "Visits that reached the goal.", unitCount, false, func(n *numbers) *float64 { return n.Converted }},
-	{"conversions", "Conversions", "How often the goal was reached.", unitCount, false, func(n *numbers) *float64 { return n.Conversions }},
-	{"conversion_rate", "Conversion rate", "Visits that reached the goal, divided by all visits.", unitRate, false, func(n *numbers) *float64 { return n.ConversionRate }},
-	{"goal_value", "Goal value", "The sum of the values of the conversions.", unitMoney, false, func(n *numbers) *float64 { return n.GoalValue }},
-	{"events", "Events", "Everything that was sent, page views included.", unitCount, false, func(n *numbers) *float64 { return n.Events }},
-	{"users", "People", "People with such an event. Each is counted once.", unitCount, false, func(n *numbers) *float64 { return n.Users }},
-	{"entries", "Entries", "Visits that began on this page.", unitCount, false, func(n *numbers) *float64 { return n.Entries }},
-	{"exits", "Exits", "Visits that ended on this page.", unitCount, false, func(n *numbers) *float64 { return n.Exits }},
-	{"bounces", "Bounces", "Visits with fewer than two actions.", unitCount, true, func(n *numbers) *float64 { return n.Bounces }},
-	{"exit_rate", "Exit rate", "Visits that ended on this page, divided by all visits that saw it.", unitRate, true, func(n *numbers) *float64 { return n.ExitRate }},
-	{"time", "Time on page", "The mean time from a view of this page to the next page view of the visit, or to its end.", unitSeconds, false, func(n *numbers) *float64 { return n.Time }},
-	{"share", "Share", "The part of all events of the table.", unitRate, false, func(n *numbers) *float64 { return n.Share }},
-	{"count", "Count", "How many numbers there are. Each one of a list counts.", unitCount, false, func(n *numbers) *float64 { return n.Count }},
-	{"sum", "Sum", "All numbers added up.", unitNumber, false, func(n *numbers) *float64 { return n.Sum }},
-	{"avg", "Mean", "The sum, divided by the count.", unitNumber, false, func(n *numbers) *float64 { return n.Avg }},
-	{"min", "Least", "The least number.", unitNumber, false, func(n *numbers) *float64 { return n.Min }},
-	{"max", "Greatest", "The greatest number.", unitNumber, false, func(n *numbers) *float64 { return n.Max }},
-	{"p50", "Median", "Half of the numbers are not above this one.", unitNumber, false, func(n *numbers) *float64 { return n.P50 }},
-	{"p90", "p90", "90 % of the numbers are not above this one.", unitNumber, false, func(n *numbers) *float64 { return n.P90 }},
-	{"p99", "p99", "99 % of the numbers are not above this one.", unitNumber, false, func(n *numbers) *float64 { return n.P99 }},
-	{"revenue", "Revenue", "The values of all orders. Refunds are not taken off.", unitMoney, false, func(n *numbers) *float64 { return n.Revenue }},
-	{"orders", "Orders", "Orders that were sent, each counted once.", unitCount, false, func(n *numbers) *float64 { return n.Orders }},
-	{"average_order", "Average order", "Revenue divided by orders.", unitMoney, false, func(n *numbers) *float64 { return n.AverageOrder }},
-	{"customers", "Customers", "People with an order.", unitCount, false, func(n *numbers) *float64 { return n.Customers }},
-	{"refunds", "Refunds", "What was paid back.", unitMoney, true, func(n *numbers) *float64 { return n.Refunds }},
-	{"carts_abandoned", "Abandoned carts", "Visits that ended with something in the cart and no order after it.", unitCount, true, func(n *numbers) *float64 { return n.Abandoned }},
-	{"carts_value", "Left in carts", "What lay in the abandoned carts.", unitMoney, true, func(n *numbers) *float64 { return n.CartsValue }},
-	{"quantity", "Quantity", "How many pieces were ordered.", unitCount, false, func(n *numbers) *float64 { return n.Quantity }},
-	{"average_price", "Average price", "Revenue divided by quantity.", unitMoney, false, func(n *numbers) *float64 { return n.Price }},
+var metrics = named([]metric{
+	{key: "visitors", help: "People with at least one visit in these days. Each is counted once, however often they came.", unit: unitCount, of: func(n *numbers) *float64 { return n.Visitors }},
+	{key: "visits", help: "Times that somebody came and did something. A visit belongs to the day on which it began.", unit: unitCount, of: func(n *numbers) *float64 { return n.Visits }},
+	{key: "views", help: "Pages and screens that were looked at, those outside of visits included.", unit: unitCount, of: func(n *numbers) *float64 { return n.Views }},
+	{key: "views_per_visit", help: "Page views of all visits, divided by the visits.", unit: unitMean, of: func(n *numbers) *float64 { return n.ViewsPerVisit }},
+	{key: "bounce_rate", help: "The part of the visits with fewer than two actions, such as a page view and nothing else.", unit: unitRate, of: func(n *numbers) *float64 { return n.BounceRate }},
+	{key: "duration", help: "The mean time from the first to the last event of a visit. Visits of one event count as 0.", unit: unitSeconds, of: func(n *numbers) *float64 { return n.Duration }},
+	{key: "converted", help: "Visits that reached the goal.", unit: unitCount, of: func(n *numbers) *float64 { return n.Converted }},
+	{key: "conversions", help: "How often the goal was reached.", unit: unitCount, of: func(n *numbers) *float64 { return n.Conversions }},
+	{key: "conversion_rate", help: "Visits that reached the goal, divided by all visits.", unit: unitRate, of: func(n *numbers) *float64 { return n.ConversionRate }},
+	{key: "goal_value", help: "The sum of the values of the conversions.", unit: unitMoney, of: func(n *numbers) *float64 { return n.GoalValue }},
+	{key: "events", help: "Everything that was sent, page views included.", unit: unitCount, of: func(n *numbers) *float64 { return n.Events }},
+	{key: "users", help: "People with such an event. Each is counted once.", unit: unitCount, of: func(n *numbers) *float64 { return n.Users }},
+	{key: "entries", help: "Visits that began on this page.", unit: unitCount, of: func(n *numbers) *float64 { return n.Entries }},
+	{key: "exits", help: "Visits that ended on this page.", unit: unitCount, of: func(n *numbers) *float64 { return n.Exits }},
+	{key: "bounces", help: "Visits with fewer than two actions.", unit: unitCount, of: func(n *numbers) *float64 { return n.Bounces }},
+	{key: "exit_rate", help: "Visits that ended on this page, divided by all visits that saw it.", unit: unitRate, of: func(n *numbers) *float64 { return n.ExitRate }},
+	{key: "time", help: "The mean time from a view of this page to the next page view of the visit, or to its end.", unit: unitSeconds, of: func(n *numbers) *float64 { return n.Time }},
+	{key: "share", help: "The part of all events of the table.", unit: unitRate, of: func(n *numbers) *float64 { return n.Share }},
+	{key: "count", help: "How many numbers there are. Each one of a list counts.", unit: unitCount, of: func(n *numbers) *float64 { return n.Count }},
+	{key: "sum", help: "All numbers added up.", unit: unitNumber, of: func(n *numbers) *float64 { return n.Sum }},
+	{key: "avg", help: "The sum, divided by the count.", unit: unitNumber, of: func(n *numbers) *float64 { return n.Avg }},
+	{key: "min", help: "The least number.", unit: unitNumber, of: func(n *numbers) *float64 { return n.Min }},
+	{key: "max", help: "The greatest number.", unit: unitNumber, of: func(n *numbers) *float64 { return n.Max }},
+	{key: "p50", help: "Half of the numbers are not above this one.", unit: unitNumber, of: func(n *numbers) *float64 { return n.P50 }},
+	{key: "p90", help: "90 % of the numbers are not above this one.", unit: unitNumber, of: func(n *numbers) *float64 { return n.P90 }},
+	{key: "p99", help: "99 % of the numbers are not above this one.", unit: unitNumber, of: func(n *numbers) *float64 { return n.P99 }},
+	{key: "revenue", help: "The values of all orders. Refunds are not taken off.", unit: unitMoney, of: func(n *numbers) *float64 { return n.Revenue }},
+	{key: "orders", help: "Orders that were sent, each counted once.", unit: unitCount, of: func(n *numbers) *float64 { return n.Orders }},
+	{key: "average_order", help: "Revenue divided by orders.", unit: unitMoney, of: func(n *numbers) *float64 { return n.AverageOrder }},
+	{key: "customers", help: "People with an order.", unit: unitCount, of: func(n *numbers) *float64 { return n.Customers }},
+	{key: "refunds", help: "What was paid back.", unit: unitMoney, of: func(n *numbers) *float64 { return n.Refunds }},
+	{key: "carts_abandoned", help: "Visits that ended with something in the cart and no order after it.", unit: unitCount, of: func(n *numbers) *float64 { return n.Abandoned }},
+	{key: "carts_value", help: "What lay in the abandoned carts.", unit: unitMoney, of: func(n *numbers) *float64 { return n.CartsValue }},
+	{key: "quantity", help: "How many pieces were ordered.", unit: unitCount, of: func(n *numbers) *float64 { return n.Quantity }},
+	{key: "average_price", help: "Revenue divided by quantity.", unit: unitMoney, of: func(n *numbers) *float64 { return n.Price }},
+})
+
+// named are numbers with what all who show them know of each.
+func named(list []metric) []metric {
+	for i := range list {
+		m := &list[i]
+		m.title, m.less = dialect.NumberTitle(m.key), dialect.LessIsBetter(m.key)
+	}
+	return list
 }
 
 // metricOf is the metric of a key; nil when there is none.

@@ -1,9 +1,13 @@
 package tables
 
-import "slices"
+import (
+	"slices"
 
-// This file is the table of the numbers of answers: their names in the API and to people, and how
-// they are written. The dashboard calls them the same.
+	"cairn/http/dialect"
+)
+
+// This file is the table of the numbers of answers: their order, and how they are written. What people call
+// them is in http/dialect.
 
 type metric struct {
 	key, title string
@@ -13,65 +17,74 @@ type metric struct {
 
 // metrics has them in the order of columns. A number that it does not know comes last, under its
 // name in the API.
-var metrics = []metric{
-	{"visitors", "Visitors", KindCount, false},
-	{"visits", "Visits", KindCount, false},
-	{"conversions", "Conversions", KindCount, false},
-	{"conversion_rate", "Conversion rate", KindRate, false},
-	{"goal_value", "Goal value", KindMoney, false},
-	{"views", "Page views", KindCount, false},
-	{"events", "Events", KindCount, false},
-	{"users", "People", KindCount, false},
-	{"sessions", "Sessions", KindCount, false},
-	{"share", "Share", KindRate, false},
-	{"views_per_visit", "Views per visit", KindNumber, false},
-	{"entries", "Entries", KindCount, false},
-	{"exits", "Exits", KindCount, false},
-	{"bounce_rate", "Bounce rate", KindRate, true},
-	{"exit_rate", "Exit rate", KindRate, true},
-	{"duration", "Visit duration", KindSeconds, false},
-	{"time", "Time on page", KindSeconds, false},
-	{"new_visits", "New visits", KindCount, false},
-	{"bounces", "Bounces", KindCount, true},
-	{"duration_median", "Median duration", KindSeconds, false},
-	{"duration_timed", "Timed duration", KindSeconds, false},
-	{"converted", "Converted visits", KindCount, false},
-	{"count", "Count", KindCount, false},
-	{"sum", "Sum", KindNumber, false},
-	{"avg", "Mean", KindNumber, false},
-	{"min", "Least", KindNumber, false},
-	{"max", "Greatest", KindNumber, false},
-	{"p50", "Median", KindNumber, false},
-	{"p90", "p90", KindNumber, false},
-	{"p95", "p95", KindNumber, false},
-	{"p99", "p99", KindNumber, false},
-	{"distinct", "Distinct", KindCount, false},
-	{"not_numbers", "No numbers", KindCount, true},
-	{"values", "Values", KindCount, false},
-	{"revenue", "Revenue", KindMoney, false},
-	{"orders", "Orders", KindCount, false},
-	{"average_order", "Average order", KindMoney, false},
-	{"customers", "Customers", KindCount, false},
-	{"quantity", "Quantity", KindNumber, false},
-	{"average_price", "Average price", KindMoney, false},
-	{"refunds", "Refunds", KindMoney, true},
-	{"carts_abandoned", "Abandoned carts", KindCount, true},
-	{"carts_value", "Left in carts", KindMoney, true},
-	{"items", "Items", KindNumber, false},
-	{"subtotal", "Subtotal", KindMoney, false},
-	{"tax", "Tax", KindMoney, false},
-	{"shipping", "Shipping", KindMoney, false},
-	{"discount", "Discount", KindMoney, false},
-	{"visitors_30", "Visitors, 30 minutes", KindCount, false},
-	{"views_30", "Page views, 30 minutes", KindCount, false},
-	{"events_30", "Events, 30 minutes", KindCount, false},
-	{"entered", "Entered", KindCount, false},
-	{"rate", "Rate", KindRate, false},
-	{"step_rate", "Of the step before", KindRate, false},
-	{"dropped", "Dropped", KindCount, true},
-	{"median", "Median time", KindSeconds, false},
-	{"actions", "Actions", KindCount, false},
-	{"values_about", "Values, about", KindCount, false},
+var metrics = named([]metric{
+	{key: "visitors", kind: KindCount},
+	{key: "visits", kind: KindCount},
+	{key: "conversions", kind: KindCount},
+	{key: "conversion_rate", kind: KindRate},
+	{key: "goal_value", kind: KindMoney},
+	{key: "views", kind: KindCount},
+	{key: "events", kind: KindCount},
+	{key: "users", kind: KindCount},
+	{key: "sessions", kind: KindCount},
+	{key: "share", kind: KindRate},
+	{key: "views_per_visit", kind: KindNumber},
+	{key: "entries", kind: KindCount},
+	{key: "exits", kind: KindCount},
+	{key: "bounce_rate", kind: KindRate},
+	{key: "exit_rate", kind: KindRate},
+	{key: "duration", kind: KindSeconds},
+	{key: "time", kind: KindSeconds},
+	{key: "new_visits", kind: KindCount},
+	{key: "bounces", kind: KindCount},
+	{key: "duration_median", kind: KindSeconds},
+	{key: "duration_timed", kind: KindSeconds},
+	{key: "converted", kind: KindCount},
+	{key: "count", kind: KindCount},
+	{key: "sum", kind: KindNumber},
+	{key: "avg", kind: KindNumber},
+	{key: "min", kind: KindNumber},
+	{key: "max", kind: KindNumber},
+	{key: "p50", kind: KindNumber},
+	{key: "p90", kind: KindNumber},
+	{key: "p95", kind: KindNumber},
+	{key: "p99", kind: KindNumber},
+	{key: "distinct", kind: KindCount},
+	{key: "not_numbers", kind: KindCount},
+	{key: "values", kind: KindCount},
+	{key: "revenue", kind: KindMoney},
+	{key: "orders", kind: KindCount},
+	{key: "average_order", kind: KindMoney},
+	{key: "customers", kind: KindCount},
+	{key: "quantity", kind: KindNumber},
+	{key: "average_price", kind: KindMoney},
+	{key: "refunds", kind: KindMoney},
+	{key: "carts_abandoned", kind: KindCount},
+	{key: "carts_value", kind: KindMoney},
+	{key: "items", kind: KindNumber},
+	{key: "subtotal", kind: KindMoney},
+	{key: "tax", kind: KindMoney},
+	{key: "shipping", kind: KindMoney},
+	{key: "discount", kind: KindMoney},
+	{key: "visitors_30", kind: KindCount},
+	{key: "views_30", kind: KindCount},
+	{key: "events_30", kind: KindCount},
+	{key: "entered", kind: KindCount},
+	{key: "rate", kind: KindRate},
+	{key: "step_rate", kind: KindRate},
+	{key: "dropped", kind: KindCount},
+	{key: "median", kind: KindSeconds},
+	{key: "actions", kind: KindCount},
+	{key: "values_about", kind: KindCount},
+})
+
+// named are numbers with what all who show them know of each.
+func named(list []metric) []metric {
+	for i := range list {
+		m := &list[i]
+		m.title, m.less = dialect.NumberTitle(m.key), dialect.LessIsBetter(m.key)
+	}
+	return list
 }
 
 // known reports whether the table has a number.
