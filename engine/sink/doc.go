@@ -2,7 +2,8 @@
 // once, and in order within its site.
 //
 //	sink.go    the contract with a sink, and what the admin sees of it
-//	runner.go  the way of a sink: its sites, their cursors, what is due, errors
+//	runner.go  the way of a sink: its sites, their cursors, what is due
+//	faults.go  what an error does to it
 //	send.go    a range: fixed, written down, sent; bad rows
 //	look.go    what the sink has, against what the store has
 //	erase.go   deletions
