@@ -83,6 +83,7 @@ func (e *Engine) newRunners(configs []sink.Config) (runners []*sink.Runner, err 
 		Last:       func(site uint32) uint64 { return e.state(site).Last() },
 		Deletions:  e.deletionsFor,
 		Changed:    func(site uint32) uint64 { return e.state(site).Deletions() },
+		Between:    e.betweenDeletions,
 		CarriedOut: e.carriedOut,
 		Advanced:   e.sinkAdvanced,
 		Full:       func() bool { return e.disk.Full() },
@@ -227,6 +228,13 @@ func (e *Engine) deletionsFor(site uint32, name string) (all []*erase.Record, er
 		return nil
 	})
 	return all, err
+}
+
+// betweenDeletions is Source.Between.
+func (e *Engine) betweenDeletions(fn func() error) error {
+	e.deleting.Lock()
+	defer e.deleting.Unlock()
+	return fn()
 }
 
 // carriedOut is Source.CarriedOut. The seqs go when nobody needs them any more.

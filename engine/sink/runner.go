@@ -37,6 +37,8 @@ type Source struct {
 	// Changed returns a number that grows after each deletion.
 	Deletions func(site uint32, sink string) ([]*erase.Record, error)
 	Changed   func(site uint32) uint64
+	// Between calls a function while no deletion is being made.
+	Between func(func() error) error
 	// CarriedOut notes durably what a sink has done for a deletion.
 	CarriedOut func(site uint32, id uint64, done query.SinkReceipt) error
 	// Advanced is told that a sink has the rows of a site up to a seq.
@@ -225,7 +227,8 @@ func (r *Runner) order() []*carried {
 var errFull = &Fault{Passes: true, Code: "store_full", Err: query.ErrDiskFull}
 
 // meet begins the cursors of sites that have none. Before a site has a cursor nothing of it is sent:
-// a deletion names the sinks that have one.
+// a deletion names the sinks that have one. One that is being made has looked for these already, and does not
+// hide its rows yet; so the cursors begin before it or after it.
 func (r *Runner) meet() error {
 	sites, err := r.src.Sites()
 	if err != nil {
@@ -273,7 +276,7 @@ func (r *Runner) meet() error {
 	for i, s := range fresh {
 		cursors[i] = &s.at
 	}
-	if err := r.write(cursors...); err != nil {
+	if err := r.src.Between(func() error { return r.write(cursors...) }); err != nil {
 		r.begun = r.begun && !(first && r.cfg.FromNow) // first stays true
 		return err
 	}
