@@ -28,7 +28,7 @@ type SinkCursor struct {
 	Sink string // its name
 	Site uint32
 
-	SiteName string      // that rows were last sent under
+	SiteName string      // that rows are sent under
 	Begun    int64       // when the sink met the site, Unix milliseconds
 	Since    uint64      // the site's last seq at that time
 	Cursor   uint64      // the last seq that the sink has, or need not have

@@ -255,12 +255,10 @@ func (r *Runner) meet() error {
 	}
 	var fresh []*carried
 	for _, site := range sites {
-		if s := r.sites[site.Number]; s != nil {
-			if s.Name != site.Name {
-				r.change(func() { s.Name = site.Name })
-			}
+		if r.sites[site.Number] != nil {
 			continue
 		}
+		site.Name = r.nameOf(site, sites)
 		s := &carried{Site: site}
 		s.at = records.SinkCursor{Sink: r.name, Site: site.Number, SiteName: site.Name, Begun: r.src.Now().UnixMilli(), Since: r.src.Last(site.Number)}
 		if first && r.cfg.FromNow {
@@ -284,6 +282,20 @@ func (r *Runner) meet() error {
 		r.add(s)
 	}
 	return nil
+}
+
+// nameOf returns the name of a site in the sink. It is what the site is called when the sink meets it, and
+// stays so: rows that are there already would be found under no other name, neither by a deletion nor by a
+// range that goes again. Where a site has it that is called otherwise by now, its number makes it another.
+func (r *Runner) nameOf(site Site, sites []Site) string {
+	taken := func(o Site) bool {
+		had := r.sites[o.Number]
+		return had != nil && had.Name == site.Name && o.Name != site.Name
+	}
+	for slices.ContainsFunc(sites, taken) {
+		site.Name += fmt.Sprintf("-%d", site.Number)
+	}
+	return site.Name
 }
 
 func (r *Runner) add(s *carried) {

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Site is a site of the store. Number is never given again, Name is what the site is called now.
+// Site is a site of the store. Number is never given again. In a sink Name stays what the site was called when
+// the sink met it.
 type Site struct {
 	Number uint32
 	Name   string
@@ -185,7 +186,7 @@ type Status struct {
 
 // SiteStatus is how far a sink has come with a site.
 type SiteStatus struct {
-	Site   string `json:"site"`
+	Site   string `json:"site"` // its name in the sink
 	Number uint32 `json:"number"`
 	Store  uint64 `json:"store,string"` // the number that rows are sent with now
 
