@@ -323,7 +323,7 @@ func TestMessages(t *testing.T) {
 		{`{"jsonrpc":"1.0","id":1,"method":"ping"}`, 400, "no message of JSON-RPC"},
 		{`{"jsonrpc":"2.0","id":1,"result":{}}`, 400, "the server has asked nothing"},
 		{`{"jsonrpc":"2.0","id":1,"method":"resources/list"}`, 200, ""},
-		{`{"jsonrpc":"2.0","id":1,"method":"nothing"}`, 400, ""},
+		{`{"jsonrpc":"2.0","id":1,"method":"nothing"}`, 400, `{"error":{"code":-32601,"message":"there is no method \"nothing\""},"id":1,"jsonrpc":"2.0"}`},
 		{`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"nothing"}}`, 200, `unknown tool`},
 	} {
 		status, body := post(t, s, c, test.message)

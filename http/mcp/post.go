@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -51,7 +52,11 @@ func (s *Server) Post(ctx context.Context, c *Caller, header func(name string) s
 		DisableLocalhostProtection: true, // the server has judged Host before
 	}).ServeHTTP(w, req)
 	if kind := w.header.Get("Content-Type"); strings.HasPrefix(kind, "text/plain") {
-		return plain(w.status, strings.TrimSpace(w.body.String()))
+		text := strings.TrimSpace(w.body.String())
+		if req, ok := request(message); ok && strings.Contains(text, "JSON RPC not handled") {
+			return wireError(w.status, req.ID, jsonrpc.CodeMethodNotFound, "there is no method "+strconv.QuoteToASCII(cut(req.Method)))
+		}
+		return plain(w.status, text)
 	}
 	return Reply{Status: w.status, ContentType: w.header.Get("Content-Type"), Body: w.body.Bytes()}
 }
@@ -84,6 +89,15 @@ func refuseMessage(message []byte) (reply Reply, refused bool) {
 		return wireError(404, req.ID, errListen.Code, errListen.Message), true
 	}
 	return Reply{}, false
+}
+
+// request is a message that asks for an answer.
+func request(message []byte) (req *jsonrpc.Request, ok bool) {
+	parsed, err := jsonrpc.DecodeMessage(message)
+	if req, ok = parsed.(*jsonrpc.Request); err != nil || !ok {
+		return nil, false
+	}
+	return req, req.ID.IsValid()
 }
 
 // shallow reports whether a text of JSON has few levels. Of a text that is no JSON it may report
