@@ -179,6 +179,9 @@ _cairn() {
 		case d.files:
 			fmt.Fprintf(w, " \\\n                %s", quoteShell("*:file:_files"))
 		}
+		if !d.files { // else zsh completes no flag after a word, such as the name of a report or a filter
+			fmt.Fprintf(w, " \\\n                %s", quoteShell("*:argument:()"))
+		}
 		fmt.Fprint(w, "\n            ;;\n")
 	}
 	fmt.Fprint(w, `    esac

@@ -108,6 +108,19 @@ func TestCompletionInZsh(t *testing.T) {
 	}
 }
 
+// zsh completes a flag after words only where it is told that there may be words.
+func TestCompletionInZshAfterWords(t *testing.T) {
+	var out strings.Builder
+	completeZsh(&out, describe())
+	blocks := strings.Split(out.String(), "_arguments")[1:]
+	for i, block := range blocks {
+		block, _, _ = strings.Cut(block, ";;")
+		if strings.Count(block, "'*:") != 1 {
+			t.Errorf("command %d of %d: %d times any word: %.300s", i, len(blocks), strings.Count(block, "'*:"), block)
+		}
+	}
+}
+
 // A command's words are offered, and its subcommands have flags of their own.
 func TestWordsOfCommands(t *testing.T) {
 	for args, want := range map[string]string{
