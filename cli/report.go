@@ -52,6 +52,7 @@ type reporting struct {
 	watch    time.Duration
 	mailTo   string
 	mailFrom string
+	wait     time.Duration // until an answer begins; 0 = waitMax
 
 	server *server
 	dir    string         // the data directory whose server is asked; "" = it is that of a url

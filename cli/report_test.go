@@ -358,6 +358,18 @@ func TestKeysOfConfiguredSites(t *testing.T) {
 	}
 }
 
+// A server that takes a question and never answers is an error, and no wait without end.
+func TestReportOfASilentServer(t *testing.T) {
+	stop := make(chan struct{})
+	address := answering(t, func(http.ResponseWriter, *http.Request) { <-stop })
+	t.Cleanup(func() { close(stop) }) // before the server is closed
+	q, _ := native.QuestionNamed("count")
+	e := &reporting{whom: whom{url: address, key: "k3y"}, name: "count", question: &q, query: url.Values{}, format: "text", out: new(strings.Builder), wait: time.Millisecond}
+	if err := e.run(context.Background()); err == nil || !strings.Contains(err.Error(), "cannot reach the server at "+address+": it takes the question and does not answer") {
+		t.Error(err)
+	}
+}
+
 // What is drawn fits into the terminal: no line takes two, and what is said below a report is seen
 // however high the report is.
 func TestScreenFits(t *testing.T) {

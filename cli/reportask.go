@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +30,12 @@ const (
 	answerMax = 64 << 20
 	// storedMax is the largest answer of a stopped store: it is kept until the store is closed.
 	storedMax = 512 << 20
+	// waitMax is how long an answer may take to begin. The server takes ten seconds for a question, and
+	// a few more when others ask.
+	waitMax = time.Minute
 )
+
+var errSilent = errors.New("it takes the question and does not answer")
 
 // run asks and prints.
 func (e *reporting) run(ctx context.Context) error {
@@ -261,15 +267,23 @@ func (e *reporting) get(ctx context.Context, q *native.Question, query url.Value
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
+	ctx, end := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(ctx, "GET", address, nil)
 	if err != nil {
+		end(nil)
 		return nil, err
 	}
 	req.Header = e.server.header.Clone()
+	patience := time.AfterFunc(cmp.Or(e.wait, waitMax), func() { end(errSilent) })
 	res, err := e.server.client.Do(req)
+	if !patience.Stop() && err != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
+		end(nil)
 		return nil, e.away(err)
 	}
+	res.Body = &endingBody{res.Body, end}
 	if res.StatusCode == http.StatusOK {
 		return res, nil
 	}
@@ -289,6 +303,17 @@ func (e *reporting) away(err error) error {
 		try = fmt.Sprintf("The store cannot be opened either: %v", busy)
 	}
 	return unreached(e.server.where(), err, try)
+}
+
+// endingBody ends what belongs to an answer with it.
+type endingBody struct {
+	io.ReadCloser
+	end context.CancelCauseFunc
+}
+
+func (b *endingBody) Close() error {
+	defer b.end(nil)
+	return b.ReadCloser.Close()
 }
 
 // refused is the error of an answer that is not 200: the sentence of the server.
