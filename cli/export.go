@@ -15,6 +15,7 @@ import (
 
 	"cairn/cli/bench"
 	"cairn/cli/config"
+	"cairn/http/native"
 )
 
 // This file is "cairn export". It asks the running server, or opens a stopped data directory or a
@@ -119,7 +120,7 @@ func (e *exportFlags) query() (string, error) {
 	add("from", e.from)
 	add("to", e.to)
 	for _, filter := range e.filters {
-		name, value, ok := strings.Cut(filter, "=")
+		name, value, ok := native.CutFilter(filter)
 		if !ok || name == "" || value == "" {
 			return "", fmt.Errorf("%q is no filter: write FIELD=VALUE", filter)
 		}

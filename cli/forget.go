@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cairn/cli/config"
+	"cairn/http/native"
 
 	"github.com/dustin/go-humanize"
 )
@@ -114,7 +115,7 @@ func (g *forgetFlags) target() (string, error) {
 	add("to", g.to)
 	text := q.Encode()
 	for _, filter := range g.filters {
-		name, value, ok := strings.Cut(filter, "=")
+		name, value, ok := native.CutFilter(filter)
 		if !ok {
 			return "", fmt.Errorf("%q is no filter; write for example name=signup", filter)
 		}

@@ -370,6 +370,26 @@ func TestReportOfASilentServer(t *testing.T) {
 	}
 }
 
+// A path in quotes may hold a "=", for every command that takes filters.
+func TestFiltersWithQuotes(t *testing.T) {
+	var asked atomic.Value
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.URL.Query().Get(`prop."a=b"!`))
+		w.WriteHeader(400)
+		fmt.Fprint(w, `{"error":"no","status":400}`)
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("CAIRN_ADMIN_TOKEN", "adm_0123456789abcdef0123456789abcdef")
+	for _, line := range []string{"report count", "export", "tail", "forget -site shop"} {
+		var out, errs strings.Builder
+		asked.Store("")
+		run(append(strings.Fields(line), "-url", server.URL, `prop."a=b"!=c=d`), &out, &errs)
+		if asked.Load() != "c=d" {
+			t.Errorf("%s: %q %s", line, asked.Load(), errs.String())
+		}
+	}
+}
+
 // What is drawn fits into the terminal: no line takes two, and what is said below a report is seen
 // however high the report is.
 func TestScreenFits(t *testing.T) {
