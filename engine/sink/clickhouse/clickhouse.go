@@ -337,18 +337,46 @@ func (s *Sink) number(ctx context.Context, question string) (uint64, error) {
 }
 
 // Newest implements sink.Sink. Where two rows have one seq, which tells of two cairns, it returns both.
-func (s *Sink) Newest(ctx context.Context, store uint64, site sink.Site, upTo uint64, n int) ([]sink.Mark, error) {
+//
+// To sort the rows of a site would take the server more memory than it has, once there are billions of them.
+// So only a stretch of seqs is sorted, below the newest one; another follows while rows are wanted.
+func (s *Sink) Newest(ctx context.Context, store uint64, site sink.Site, upTo uint64, n int) (marks []sink.Mark, err error) {
+	for width := uint64(2*n + stretchMin); len(marks) < n; width *= 4 {
+		top, err := s.number(ctx, fmt.Sprintf("SELECT max(seq) FROM %s WHERE %s AND seq <= %d", s.qualified(), where(store, site), upTo))
+		if err != nil {
+			return nil, err
+		}
+		if top == 0 {
+			return marks, nil // no row is left: seqs begin with 1
+		}
+		first := top - min(top-1, width)
+		some, err := s.marks(ctx, store, site, first, top, n-len(marks))
+		if err != nil {
+			return nil, err
+		}
+		if marks = append(marks, some...); first == 1 {
+			return marks, nil
+		}
+		upTo = first - 1
+	}
+	return marks, nil
+}
+
+// stretchMin is how many seqs Newest looks at, at least.
+const stretchMin = 1000
+
+// marks returns the newest rows of the seqs from first to last, at most n of them, newest first.
+func (s *Sink) marks(ctx context.Context, store uint64, site sink.Site, first, last uint64, n int) (marks []sink.Mark, err error) {
 	received := "toString(toUnixTimestamp64Milli(received))"
 	by := "received"
 	if s.table.form == sink.ColumnsSeconds {
 		received, by = "toString(toUInt64(toUInt32(received)) * 1000 + received_ms)", "received, received_ms"
 	}
-	answer, err := s.ask(ctx, fmt.Sprintf("SELECT toString(seq) AS s, id AS i, %s AS r FROM %s WHERE %s AND seq <= %d ORDER BY seq DESC LIMIT 1 BY seq, id, %s LIMIT %d FORMAT JSONEachRow",
-		received, s.qualified(), where(store, site), upTo, by, n))
+	answer, err := s.ask(ctx, fmt.Sprintf("SELECT toString(seq) AS s, id AS i, %s AS r FROM %s WHERE %s AND seq BETWEEN %d AND %d ORDER BY seq DESC LIMIT 1 BY seq, id, %s LIMIT %d FORMAT JSONEachRow",
+		received, s.qualified(), where(store, site), first, last, by, n))
 	if err != nil {
 		return nil, err
 	}
-	var marks []sink.Mark
 	for d := json.NewDecoder(strings.NewReader(string(answer))); d.More(); {
 		var row struct {
 			S uint64 `json:",string"`

@@ -44,10 +44,12 @@ const config = `<?xml version="1.0"?>
 
 const users = `<?xml version="1.0"?>
 <yandex>
- <profiles><default><max_memory_usage>800000000</max_memory_usage><max_threads>2</max_threads><background_pool_size>2</background_pool_size></default></profiles>
+ <profiles><default><max_memory_usage>800000000</max_memory_usage><max_threads>2</max_threads><background_pool_size>2</background_pool_size></default>
+  <small><max_rows_to_sort>2000</max_rows_to_sort></small></profiles>
  <users>
   <default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
   <secret><password>pass word</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></secret>
+  <small><password></password><networks><ip>127.0.0.1</ip></networks><profile>small</profile><quota>default</quota></small>
   <poor><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>poor</quota></poor>
  </users>
  <quotas>
