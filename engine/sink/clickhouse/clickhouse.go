@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,7 +59,6 @@ type Sink struct {
 	server   *server
 	table    *table
 	encoding string // of a body: "zstd", "gzip" or ""
-	buf      []byte // lines with other numbers
 
 	// lost is until when an INSERT may arrive whose answer nobody got. At the start that is one of the
 	// process before.
@@ -244,10 +244,9 @@ func (s *Sink) insert(ctx context.Context, r *sink.Range, from, to int, again bo
 		start = r.Ends[from-1]
 	}
 	body := r.Lines[start:r.Ends[to-1]]
+	write := func(w io.Writer) error { return writeAll(w, body) }
 	if s.table.form == sink.Columns {
-		if made := quoteNumbers(s.buf, body); len(made) != len(body) {
-			s.buf, body = made, made
-		}
+		write = func(w io.Writer) error { return quoteNumbers(w, body) }
 	}
 	settings := []string{
 		"max_execution_time", seconds(s.o.InsertMax),
@@ -273,7 +272,7 @@ func (s *Sink) insert(ctx context.Context, r *sink.Range, from, to int, again bo
 	}
 	statement := "INSERT INTO " + s.qualified() + " FORMAT JSONEachRow"
 	for {
-		err := s.client.insert(ctx, s.o.InsertMax+s.slack(), statement, body, s.encoding, settings...)
+		err := s.client.insert(ctx, s.o.InsertMax+s.slack(), statement, write, s.encoding, settings...)
 		if codeOf(err) != codeUnknownEncoding || s.encoding == "" {
 			return err
 		}

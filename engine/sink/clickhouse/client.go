@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"cairn/engine/sink"
@@ -114,11 +115,11 @@ func (c *client) ask(ctx context.Context, most time.Duration, statement string, 
 	return c.do(ctx, most, params, []byte(statement), "")
 }
 
-// insert sends an INSERT with a body, which encoding compresses: "zstd", "gzip" or "".
-func (c *client) insert(ctx context.Context, most time.Duration, statement string, body []byte, encoding string, settings ...string) error {
+// insert sends an INSERT with a body that write writes, and which encoding compresses: "zstd", "gzip" or "".
+func (c *client) insert(ctx context.Context, most time.Duration, statement string, write func(io.Writer) error, encoding string, settings ...string) error {
 	params := url.Values{"query": {statement}}
 	addSettings(params, settings)
-	body, err := c.compress(body, encoding)
+	body, err := c.compress(write, encoding)
 	if err != nil {
 		return err
 	}
@@ -135,16 +136,36 @@ func addSettings(params url.Values, settings []string) {
 	}
 }
 
-// do makes one request. Errors are *sink.Fault.
+// sending is a body that is being sent. A request may have an answer, or may have failed, while the transport
+// still reads its body; it closes it then.
+type sending struct {
+	*bytes.Reader
+	end func()
+}
+
+func (b *sending) Close() error {
+	b.end()
+	return nil
+}
+
+// do makes one request. When it returns, nobody reads body any more. Errors are *sink.Fault.
 func (c *client) do(ctx context.Context, most time.Duration, params url.Values, body []byte, encoding string) ([]byte, error) {
+	var open sync.WaitGroup
+	defer open.Wait() // the next body has the same memory
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	u := *c.url
 	u.RawQuery = params.Encode()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), nil)
 	if err != nil {
 		return nil, &sink.Fault{Code: "url", Err: err}
 	}
+	r.ContentLength = int64(len(body))
+	r.GetBody = func() (io.ReadCloser, error) {
+		open.Add(1)
+		return &sending{bytes.NewReader(body), sync.OnceFunc(open.Done)}, nil
+	}
+	r.Body, _ = r.GetBody()
 	if c.user != "" {
 		r.Header.Set("X-ClickHouse-User", c.user)
 	}
@@ -174,13 +195,12 @@ func (c *client) do(ctx context.Context, most time.Duration, params url.Values, 
 	return answer, nil
 }
 
-// compress returns the body compressed. It is valid until the next call.
-func (c *client) compress(body []byte, encoding string) ([]byte, error) {
+// compress returns what write writes, compressed. It is valid until the next call.
+func (c *client) compress(write func(io.Writer) error, encoding string) (body []byte, err error) {
 	c.body.Reset()
-	var err error
 	switch encoding {
 	case "":
-		return body, nil
+		err = write(&c.body)
 	case "zstd":
 		if c.zstd == nil {
 			c.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
@@ -189,7 +209,7 @@ func (c *client) compress(body []byte, encoding string) ([]byte, error) {
 			}
 		}
 		c.zstd.Reset(&c.body)
-		if _, err = c.zstd.Write(body); err == nil {
+		if err = write(c.zstd); err == nil {
 			err = c.zstd.Close()
 		}
 	default:
@@ -199,7 +219,7 @@ func (c *client) compress(body []byte, encoding string) ([]byte, error) {
 			}
 		}
 		c.gzip.Reset(&c.body)
-		if _, err = c.gzip.Write(body); err == nil {
+		if err = write(c.gzip); err == nil {
 			err = c.gzip.Close()
 		}
 	}

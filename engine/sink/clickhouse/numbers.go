@@ -6,17 +6,16 @@ package clickhouse
 
 import (
 	"bytes"
+	"io"
 	"strconv"
 )
 
 // digitsMin is the length from which on a number may be too large: 9223372036854775808 has 19.
 const digitsMin = 19
 
-// quoteNumbers returns the lines with every number that is too large as a text. Without one it returns
-// lines itself; else buf, grown.
-func quoteNumbers(buf, lines []byte) []byte {
+// quoteNumbers writes lines with every number that is too large as a text.
+func quoteNumbers(w io.Writer, lines []byte) error {
 	from := 0
-	buf = buf[:0]
 	for i := 0; i < len(lines); {
 		switch c := lines[i]; {
 		case c == '"':
@@ -27,8 +26,9 @@ func quoteNumbers(buf, lines []byte) []byte {
 				end++
 			}
 			if number := lines[i:end]; !fitsJSON(number) {
-				buf = append(buf, lines[from:i]...)
-				buf = append(append(append(buf, '"'), number...), '"')
+				if err := writeAll(w, lines[from:i], quote, number, quote); err != nil {
+					return err
+				}
 				from = end
 			}
 			i = end
@@ -36,10 +36,18 @@ func quoteNumbers(buf, lines []byte) []byte {
 			i++
 		}
 	}
-	if from == 0 {
-		return lines
+	return writeAll(w, lines[from:])
+}
+
+var quote = []byte{'"'}
+
+func writeAll(w io.Writer, texts ...[]byte) error {
+	for _, text := range texts {
+		if _, err := w.Write(text); err != nil {
+			return err
+		}
 	}
-	return append(buf, lines[from:]...)
+	return nil
 }
 
 // endOfText returns the place behind a text that begins at i.
