@@ -8,12 +8,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -583,7 +585,7 @@ func TestSinkAfterARepair(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The same with a sink that has lost all.
+	// The same with a sink that has lost all: it gets all again.
 	if _, err := engine.Restore(fs, "snapshot", "third", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -591,19 +593,12 @@ func TestSinkAfterARepair(t *testing.T) {
 	place = sinktest.New(false)
 	o.Dir, o.Sinks = "third", nil
 	e = open(t, o)
-	before := e.Events()
 	if err := e.CarryTo(config()); err != nil {
 		t.Fatal(err)
 	}
 	w.run(e, 1, 3, never)
-	st, err := until(e, carriedAll(e))
-	if err != nil {
+	if err := settled(e, place, w.sites...); err != nil {
 		t.Fatal(err)
-	}
-	for i, site := range w.sites {
-		if rows, n := place.Rows(st.Sites[i].Store, site.Name), e.Events()[site.ID]-before[site.ID]; uint64(len(rows)) != n {
-			t.Errorf("site %s: %d of %d new rows", site.Name, len(rows), n)
-		}
 	}
 }
 
@@ -728,6 +723,8 @@ func TestSinkRefusesRows(t *testing.T) {
 	place, fs := sinktest.New(false), vfs.NewMem()
 	refused := func(line []byte) bool { return strings.Contains(string(line), `"request":17`) }
 	o := w.options(fs, rand.New(rand.NewPCG(4, 10)))
+	var log lockedText
+	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
 	c := quick(&sinktest.Sink{Place: place, Rows: sink.Native, Refuse: refused})
 	o.Sinks = []sink.Config{c}
 	e := open(t, o)
@@ -738,6 +735,9 @@ func TestSinkRefusesRows(t *testing.T) {
 	}
 	if reasons := e.SinkTroubles(); len(reasons) == 0 || strings.Contains(strings.Join(reasons, ""), "request") || !strings.Contains(reasons[0], "bad_row:refused") {
 		t.Errorf("reasons %q", reasons)
+	}
+	if said := log.String(); !strings.Contains(said, `"code":"bad_row:refused"`) || strings.Contains(said, "request") {
+		t.Errorf("the log must name the code, and not the row:\n%s", said)
 	}
 	if _, err := fs.Stat("data/" + sink.BadName); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a row was noted: %v", err)
@@ -822,4 +822,22 @@ func TestSinkFromNow(t *testing.T) {
 			t.Errorf("site %s: %d rows, want %d after %d", site.Name, len(rows), n, before[site.ID])
 		}
 	}
+}
+
+// lockedText is a text that several write.
+type lockedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

@@ -21,8 +21,8 @@ const (
 	badBytes = 10 << 20
 )
 
-// badRow is a line. Names of fields never change.
-type badRow struct {
+// badLine is a line. Names of fields never change.
+type badLine struct {
 	Time string `json:"time"`
 	Sink string `json:"sink"`
 	Site string `json:"site"`
@@ -37,7 +37,7 @@ func (r *Runner) noteBad(s *carried, seq uint64, f *Fault) (err error) {
 	if r.src.Full() {
 		return errFull
 	}
-	line, err := json.Marshal(badRow{r.src.Now().UTC().Format(time.RFC3339), r.name, s.Name, seq, r.src.Read.Public.Encode(s.Number, seq), f.Code})
+	line, err := json.Marshal(badLine{r.src.Now().UTC().Format(time.RFC3339), r.name, s.Name, seq, r.src.Read.Public.Encode(s.Number, seq), f.Code})
 	if err != nil {
 		return err
 	}

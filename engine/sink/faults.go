@@ -46,6 +46,7 @@ func (r *Runner) failed(ctx context.Context, s *carried, err error) {
 	r.errors.Add(1)
 	if ofSink {
 		r.ready = false
+		r.remet++
 		r.again = r.src.Elapsed() + wait
 		r.wait = min(2*r.wait, retryTimes*r.cfg.Retry)
 	} else {

@@ -80,6 +80,7 @@ type Runner struct {
 	again  time.Duration // by Elapsed: nothing is asked of the sink before
 	next   int           // place of the site with which the next pass begins
 	begun  bool          // cursors were read
+	remet  int           // how many errors of the sink there were: its table may be another one since
 	lines  export.Lines
 	loaded *carried // whose range lines has; nil = nobody's
 	ids    []byte
@@ -111,6 +112,8 @@ type carried struct {
 	again   time.Duration // by Elapsed: nothing is tried before, because of fault
 
 	looked   bool          // the sink was compared with the store since the start
+	met      int           // Runner.remet as of the last look
+	refilled bool          // it went again from its begin, since the start
 	lookedAt time.Duration // by Elapsed
 	foreign  bool          // the last look found rows that are not this store's
 
@@ -354,7 +357,8 @@ func (r *Runner) step(ctx context.Context, s *carried) (did bool, err error) {
 		return false, err
 	}
 	due, deleting := r.due(s, now), s.pending > 0
-	looking := !s.looked && (due || deleting || s.at.Cursor > 0) || s.looked && now-s.lookedAt >= r.cfg.LookEvery && s.at.Cursor > 0 || s.foreign
+	looking := !s.looked && (due || deleting || s.at.Cursor > 0) || s.looked && now-s.lookedAt >= r.cfg.LookEvery && s.at.Cursor > 0 || s.foreign ||
+		s.met != r.remet && s.at.Cursor > 0 && (due || deleting)
 	if !due && !deleting && !looking {
 		if s.fault != nil {
 			r.well(s)

@@ -166,6 +166,9 @@ func (r *Runner) missed(s *carried, first, last uint64) (n uint64, err error) {
 	return gone.GetCardinality(), nil
 }
 
+// badRow begins the code of a row that the sink refuses.
+const badRow = "bad_row:"
+
 // bad is called when the sink refuses a row of the range that is loaded. A range of several rows is
 // halved; its first half is the next one. A single one is passed over, or waited for.
 func (r *Runner) bad(s *carried, f *Fault) error {
@@ -179,7 +182,7 @@ func (r *Runner) bad(s *carried, f *Fault) error {
 	}
 	seq := r.lines.Seqs[0]
 	if !r.cfg.SkipBad {
-		return &Fault{Code: "bad_row:" + f.Code, Err: fmt.Errorf("the sink refuses event %d: %w", seq, f)}
+		return &Fault{Code: badRow + f.Code, Err: fmt.Errorf("the sink refuses event %d: %w", seq, f)}
 	}
 	if err := r.noteBad(s, seq, f); err != nil {
 		return err
