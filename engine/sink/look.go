@@ -53,6 +53,11 @@ func (r *Runner) look(ctx context.Context, s *carried) error {
 	}
 	reach := max(s.at.Cursor, s.at.Reach)
 	differs := slices.Contains(own, false)
+	if !differs {
+		if err := r.refill(ctx, s, now, marks); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !differs && (len(marks) == 0 || marks[0].Seq <= reach && (s.looked || !r.whole()) || marks[0].Seq <= s.at.Cursor):
 	case s.looked:
@@ -66,8 +71,30 @@ func (r *Runner) look(ctx context.Context, s *carried) error {
 	if err != nil {
 		return err
 	}
-	s.looked, s.foreign, s.lookedAt = true, false, r.src.Elapsed()
+	s.looked, s.foreign, s.lookedAt, s.met = true, false, r.src.Elapsed(), r.remet
 	return nil
+}
+
+// refill moves the cursor back behind the newest row that the sink has, where it has lost later ones, or
+// is another table now: these go again, all of them where it has none. A whole sink may keep no rows, so it
+// does not tell. Once a start is often enough: a table whose TTL is short may forget at once what comes.
+func (r *Runner) refill(ctx context.Context, s *carried, now records.SinkStore, marks []Mark) error {
+	newest, to := now.First-1, s.at
+	if to.Cursor = s.at.Stores[0].First - 1; len(marks) > 0 {
+		newest = marks[0].Seq
+		to.Cursor = newest
+	}
+	if s.refilled || r.whole() || newest >= s.at.Cursor {
+		return nil
+	}
+	rows, _, err := r.src.Read.CarriedCount(ctx, &query.Site{ID: s.Number, Name: s.Name}, newest+1, s.at.Cursor)
+	if err != nil || rows <= s.at.Skipped {
+		return err
+	}
+	to.Sending = records.SinkRange{}
+	r.log.Error("sink: it lacks rows that it has taken; they go again", "site", s.Name, "from", to.Cursor+1, "to", s.at.Cursor)
+	r.loaded, s.refilled, s.backlog = nil, true, true
+	return r.move(s, to)
 }
 
 // newest asks the sink.

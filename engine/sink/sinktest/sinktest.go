@@ -63,6 +63,15 @@ func (p *Place) Rows(store uint64, site string) map[uint64]Row {
 	return rows
 }
 
+// Lose makes the place an empty one, as a table is that somebody has dropped and made again.
+func (p *Place) Lose() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.tables)
+	clear(p.newest)
+	p.late = nil
+}
+
 // Stores returns the numbers of stores that have rows of a site, ascending.
 func (p *Place) Stores(site string) (numbers []uint64) {
 	p.mu.Lock()

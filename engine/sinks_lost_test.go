@@ -1,0 +1,59 @@
+// A sink that lost what it has taken, or is another table now.
+
+package engine_test
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+
+	"cairn/engine/sink"
+	"cairn/engine/sink/sinktest"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// A table that was dropped and made again, or one with another name, gets all from the begin; an older copy
+// of the table gets what it lacks.
+func TestSinkThatLostRows(t *testing.T) {
+	t.Parallel()
+	w := newWorkload(rand.New(rand.NewPCG(25, 1)))
+	place := sinktest.New(false)
+	o := w.options(vfs.NewMem(), rand.New(rand.NewPCG(25, 2)))
+	var gone atomic.Bool
+	config := func(p *sinktest.Place) sink.Config {
+		return quick(&sinktest.Sink{Place: p, Rows: sink.Native, Hook: func(string) error {
+			if gone.Swap(false) {
+				place.Lose()
+				return &sink.Fault{Passes: true, Code: "60"}
+			}
+			return nil
+		}})
+	}
+	o.Sinks = []sink.Config{config(place)}
+	e := open(t, o)
+	w.run(e, 2, 30, never)
+	if err := settled(e, place, w.sites...); err != nil {
+		t.Fatal(err)
+	}
+	gone.Store(true) // while it runs
+	w.run(e, 1, 30, never)
+	if err := settled(e, place, w.sites...); err != nil {
+		t.Fatalf("after the table was lost: %v", err)
+	}
+	other := sinktest.New(false)
+	for i, p := range []*sinktest.Place{other, place} { // the second time the first table has an older state
+		if err := e.CarryTo([]sink.Config{config(p)}); err != nil {
+			t.Fatal(err)
+		}
+		w.run(e, 1, 30, never)
+		if err := settled(e, p, w.sites...); err != nil {
+			t.Fatalf("table %d: %v", i, err)
+		}
+	}
+	for _, p := range []*sinktest.Place{other, place} {
+		if faults := p.Faults(); len(faults) > 0 {
+			t.Errorf("%q", faults)
+		}
+	}
+}
