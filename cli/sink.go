@@ -161,8 +161,23 @@ func sinkStatus(cfg *config.Config, url string, stdout io.Writer) error {
 			fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%d\t%d\t%d\t\n", printable(site.Site), site.Cursor, site.Last, seconds(site.LagSeconds), site.Missed, site.Skipped, site.Store)
 		}
 		w.Flush()
+		printChecks(s, stdout)
 	}
 	return nil
+}
+
+// printChecks prints what the nightly checks of a sink say.
+func printChecks(s *sink.Status, stdout io.Writer) {
+	for _, site := range s.Sites {
+		switch w := site.Wrong; {
+		case w != nil:
+			fmt.Fprintf(stdout, "site %s: the nightly check of %s found %s missing and %d too many, between seq %d and %d\n",
+				printable(site.Site), time.UnixMilli(w.At).UTC().Format(time.RFC3339), plural(w.Missing, "row"), w.Surplus, w.First, w.Last)
+		case site.CheckedAt != 0:
+			fmt.Fprintf(stdout, "site %s: the nightly check of %s found each row once, up to seq %d\n",
+				printable(site.Site), time.UnixMilli(site.CheckedAt).UTC().Format(time.RFC3339), site.Checked)
+		}
+	}
 }
 
 // seconds shows a time that somebody waits.
@@ -231,32 +246,30 @@ func againSite(cfg *config.Config, url, name string, number uint32) (sink.SiteSt
 	return sink.SiteStatus{}, cmp.Or(err, errors.New("the site is gone"))
 }
 
-// checkSite counts the rows of a site, stretch by stretch, and returns how many of these are wrong. Where
-// one is, a deletion may have come between the two counts: again then asks for both anew.
+// checkSite compares the rows of a site, stretch by stretch, and returns how many of these are wrong. again
+// asks the server anew for what the sink must have.
 func checkSite(ctx context.Context, s *clickhouse.Sink, site sink.SiteStatus, again func() (sink.SiteStatus, error), stdout io.Writer) (wrong int, err error) {
-	at := sink.Site{Number: site.Number, Name: site.Site}
+	k := sink.Comparison{Sink: s, Site: sink.Site{Number: site.Number, Name: site.Site}, Skipped: site.Skipped}
 	rows, repeats := uint64(0), uint64(0)
 	for i, c := range site.Counts {
-		found, err := s.Count(ctx, at, c)
+		found, differs, err := k.Compare(ctx, c, func(c sink.Count) (sink.Count, error) {
+			anew, err := again()
+			if i < len(anew.Counts) && anew.Counts[i].Store == c.Store && anew.Counts[i].First == c.First {
+				c = anew.Counts[i]
+			}
+			return c, err
+		})
 		if err != nil {
 			return wrong, err
 		}
-		if wrongOf(c, found) != "" {
-			anew, err := again()
-			if err != nil {
-				return wrong, err
-			}
-			if i < len(anew.Counts) && anew.Counts[i].Store == c.Store && anew.Counts[i].First == c.First {
-				c = anew.Counts[i]
-				if found, err = s.Count(ctx, at, c); err != nil {
-					return wrong, err
-				}
-			}
+		plain, err := s.CountPlain(ctx, k.Site, c)
+		if err != nil {
+			return wrong, err
 		}
-		rows, repeats = rows+found.Rows, repeats+found.Plain-min(found.Plain, found.Rows)
-		if p := wrongOf(c, found); p != "" {
+		rows, repeats = rows+found.Rows, repeats+plain-min(plain, found.Rows)
+		if !differs.None() {
 			wrong++
-			fmt.Fprintf(stdout, "site %s, store %d, seq %d to %d: %s\n", printable(site.Site), c.Store, c.First, c.Last, p)
+			fmt.Fprintf(stdout, "site %s, store %d, seq %d to %d: %s\n", printable(site.Site), c.Store, c.First, c.Last, differs)
 		}
 	}
 	fmt.Fprintf(stdout, "site %s: %s up to seq %d", printable(site.Site), plural(rows, "row"), site.Cursor)
@@ -265,24 +278,4 @@ func checkSite(ctx context.Context, s *clickhouse.Sink, site sink.SiteStatus, ag
 	}
 	fmt.Fprintln(stdout)
 	return wrong, nil
-}
-
-// wrongOf says what is wrong with a stretch, "" = nothing.
-func wrongOf(c sink.Count, f clickhouse.Found) string {
-	switch {
-	case f.Rows > f.Seqs:
-		return fmt.Sprintf("%s there twice, even with FINAL", areRows(f.Rows-f.Seqs))
-	case f.Seqs < c.Rows:
-		return fmt.Sprintf("%s missing", areRows(c.Rows-f.Seqs))
-	case f.Seqs > c.Rows+c.Gone:
-		return fmt.Sprintf("%s there that this store lacks", areRows(f.Seqs-c.Rows-c.Gone))
-	}
-	return ""
-}
-
-func areRows(n uint64) string {
-	if n == 1 {
-		return "1 row is"
-	}
-	return fmt.Sprintf("%d rows are", n)
 }

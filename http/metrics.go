@@ -269,6 +269,9 @@ func (p *page) appendSinks(all []sink.Stats) {
 	each("cairn_sink_waiting_rows", "gauge", "Events that a sink lacks.", func(s *sink.Stats) float64 { return float64(s.Waiting) })
 	each("cairn_sink_missed_rows_total", "counter", "Events that retention removed before a sink took them.", func(s *sink.Stats) float64 { return float64(s.Missed) })
 	each("cairn_sink_skipped_rows_total", "counter", "Events that a sink refused and that were passed over.", func(s *sink.Stats) float64 { return float64(s.Skipped) })
+	each("cairn_sink_check_missing_rows", "gauge", "Events that a sink lacked in the last nightly check.", func(s *sink.Stats) float64 { return float64(s.CheckMissing) })
+	each("cairn_sink_check_surplus_rows", "gauge", "Events that a sink had once too often in the last nightly check.", func(s *sink.Stats) float64 { return float64(s.CheckSurplus) })
+	each("cairn_sink_check_errors_total", "counter", "Nightly checks of a sink that failed and are tried again.", func(s *sink.Stats) float64 { return float64(s.CheckErrors) })
 	each("cairn_sink_deletions_waiting", "gauge", "Deletions that a sink has not carried out yet.", func(s *sink.Stats) float64 { return float64(s.Deletions) })
 	p.head("cairn_sink_state", "gauge", "1 for what a sink is doing: running, retry (an error that passes) or stopped.")
 	for i := range all {

@@ -13,7 +13,11 @@ import (
 // Carried returns the rows of a site that a sink takes, oldest first: those after one seq and up to
 // another, which no deletion but retention hides. Whoever takes them closes them.
 func (rd *Reader) Carried(ctx context.Context, site *query.Site, after, upTo uint64) *Stretches {
-	s := &Stretches{Rows: &Rows{view: rd.retainedView(ctx, site), reader: rd}, at: -1, pred: newPredicate(), after: after}
+	return rd.carried(rd.retainedView(ctx, site), after, upTo)
+}
+
+func (rd *Reader) carried(v *view, after, upTo uint64) *Stretches {
+	s := &Stretches{Rows: &Rows{view: v, reader: rd}, at: -1, pred: newPredicate(), after: after}
 	s.upTo = min(s.Last, upTo)
 	s.cache = index.NewCache(stretchCacheBytes)
 	s.cache.Lookups = true
@@ -62,10 +66,11 @@ func (rd *Reader) CarriedRows(ctx context.Context, site *query.Site, seqs []uint
 	return rows, nil
 }
 
-// CarriedCount returns how many rows of a site from one seq to another a sink may have taken, and
-// how many of the seqs have no row.
+// CarriedCount returns how many rows of a site from one seq to another a sink must have, and how many of the
+// seqs have no row that is shown. A row that retention hides is one of these, since the sink's own
+// retention may have taken it.
 func (rd *Reader) CarriedCount(ctx context.Context, site *query.Site, first, last uint64) (rows, gone uint64, err error) {
-	s := rd.Carried(ctx, site, first-1, last)
+	s := rd.carried(rd.view(ctx, site), first-1, last)
 	defer s.Close()
 	buf := make([]int32, 0, 1<<16)
 	for {

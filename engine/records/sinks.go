@@ -38,6 +38,20 @@ type SinkCursor struct {
 	Missed   uint64      // rows that were gone before the sink took them
 	MissedAt int64       // when the newest of them were counted, Unix milliseconds; 0 = never
 	Skipped  uint64      // rows that the sink refused
+
+	Checked        uint64    // the last seq up to which a nightly check found all right
+	CheckedAt      int64     // when the last such check ended, Unix milliseconds; 0 = there was none
+	CheckedSkipped uint64    // Skipped, as far as Checked
+	Wrong          SinkWrong // what the last check found; the zero value = nothing
+}
+
+// SinkWrong is what a nightly check found wrong in stretches of First..Last.
+type SinkWrong struct {
+	First   uint64 `json:"first"`
+	Last    uint64 `json:"last"`
+	Missing uint64 `json:"missing"`
+	Surplus uint64 `json:"surplus"`
+	At      int64  `json:"at"` // Unix milliseconds
 }
 
 // SinkRange is the seqs from First to Last.
@@ -65,6 +79,11 @@ type sinkJSON struct {
 	Missed   uint64      `json:"missed,omitempty"`
 	MissedAt int64       `json:"missed_at,omitempty"`
 	Skipped  uint64      `json:"skipped,omitempty"`
+
+	Checked        *uint64    `json:"checked,omitempty"` // absent before there were checks
+	CheckedAt      int64      `json:"checked_at,omitempty"`
+	CheckedSkipped uint64     `json:"checked_skipped,omitempty"`
+	Wrong          *SinkWrong `json:"wrong,omitempty"`
 }
 
 // SinkKey is the key of the cursor of a sink.
@@ -77,6 +96,10 @@ func (c *SinkCursor) Put(b *pebble.Batch) error {
 	j := sinkJSON{SiteName: c.SiteName, Begun: c.Begun, Since: c.Since, Cursor: c.Cursor, Reach: c.Reach, Stores: c.Stores, Missed: c.Missed, MissedAt: c.MissedAt, Skipped: c.Skipped}
 	if c.Sending.Last != 0 {
 		j.Sending = &c.Sending
+	}
+	j.Checked, j.CheckedAt, j.CheckedSkipped = &c.Checked, c.CheckedAt, c.CheckedSkipped
+	if c.Wrong.Last != 0 {
+		j.Wrong = &c.Wrong
 	}
 	text, err := json.Marshal(j)
 	if err != nil {
@@ -107,6 +130,14 @@ func ParseSink(key, value []byte) (*SinkCursor, error) {
 	}
 	c.SiteName, c.Begun, c.Since, c.Cursor, c.Stores, c.Missed, c.MissedAt, c.Skipped = j.SiteName, j.Begun, j.Since, j.Cursor, j.Stores, j.Missed, j.MissedAt, j.Skipped
 	c.Reach = j.Reach
+	if c.CheckedAt, c.CheckedSkipped = j.CheckedAt, j.CheckedSkipped; j.Checked != nil {
+		c.Checked = *j.Checked
+	} else { // "cairn sink check" compares the rows from before there were nightly checks
+		c.Checked, c.CheckedSkipped = c.Cursor, c.Skipped
+	}
+	if j.Wrong != nil {
+		c.Wrong = *j.Wrong
+	}
 	if j.Sending != nil {
 		c.Sending = *j.Sending
 	}

@@ -6,6 +6,8 @@
 //	faults.go  what an error does to it
 //	send.go    a range: fixed, written down, sent; bad rows
 //	look.go    what the sink has, against what the store has
+//	compare.go what the sink must have, and what it has, by counts
+//	nightly.go the check of each night
 //	erase.go   deletions
 //	bad.go     the file of rows that a sink refused
 //	status.go  metrics, reasons for /healthz, the answer to the admin

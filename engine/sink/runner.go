@@ -88,6 +88,10 @@ type Runner struct {
 	rows, bytes, sends, nanos atomic.Int64
 	errors                    atomic.Int64
 
+	counter     Counter   // the sink; nil = it cannot count
+	nextNight   time.Time // when the next check begins
+	checkErrors atomic.Int64
+
 	mu     sync.Mutex
 	fault  *Fault // of the sink itself; nil = it is well
 	since  int64  // of fault, Unix milliseconds
@@ -111,6 +115,7 @@ type carried struct {
 	limit   int           // rows of a range while a bad one is looked for; 0 = no limit
 	again   time.Duration // by Elapsed: nothing is tried before, because of fault
 
+	check    check
 	looked   bool          // the sink was compared with the store since the start
 	met      int           // Runner.remet as of the last look
 	refilled bool          // it went again from its begin, since the start
@@ -132,9 +137,11 @@ func NewRunner(cfg Config, src Source) (*Runner, error) {
 	}
 	cfg.Hold, cfg.LagWarn = cmp.Or(cfg.Hold, HoldDefault), cmp.Or(cfg.LagWarn, LagWarnDefault)
 	cfg.Delay, cfg.Retry, cfg.LookEvery = cmp.Or(cfg.Delay, delayMost), cmp.Or(cfg.Retry, retryFirst), cmp.Or(cfg.LookEvery, lookEvery)
+	cfg.CheckAgain = cmp.Or(cfg.CheckAgain, checkAgain)
 	cfg.Rows, cfg.Bytes = cmp.Or(cfg.Rows, rowsMost), cmp.Or(cfg.Bytes, int(min(bytesMost, src.Bytes*5/8)))
 	src.Number = cmp.Or(cfg.StoreNum, src.Number)
-	return &Runner{cfg: cfg, src: src, name: name, log: src.Log.With("sink", name), wait: cfg.Retry, sites: make(map[uint32]*carried), public: make(map[uint32]*carried)}, nil
+	counter, _ := cfg.Sink.(Counter)
+	return &Runner{cfg: cfg, counter: counter, src: src, name: name, log: src.Log.With("sink", name), wait: cfg.Retry, sites: make(map[uint32]*carried), public: make(map[uint32]*carried)}, nil
 }
 
 // Name returns the name of the sink.
@@ -185,6 +192,7 @@ func (r *Runner) pass(ctx context.Context) (more bool, err error) {
 	if err := r.meet(); err != nil {
 		return false, err
 	}
+	r.night()
 	if !r.ready {
 		if err := r.cfg.Sink.Open(ctx); err != nil {
 			return false, &sinkError{err}
@@ -249,6 +257,7 @@ func (r *Runner) meet() error {
 					// A repair has lost the newest rows, and their seqs are given again. The look then finds
 					// that the sink has other rows.
 					c.Cursor, c.Sending = min(c.Cursor, last), records.SinkRange{}
+					c.Checked = min(c.Checked, c.Cursor)
 				}
 				r.add(&carried{Site: Site{c.Site, c.SiteName}, at: *c})
 				first = false
@@ -267,6 +276,7 @@ func (r *Runner) meet() error {
 		if first && r.cfg.FromNow {
 			s.at.Cursor = s.at.Since
 		}
+		s.at.Checked = s.at.Cursor
 		s.at.Stores = []records.SinkStore{{Number: r.src.Number, First: s.at.Cursor + 1}}
 		fresh = append(fresh, s)
 	}
@@ -336,7 +346,7 @@ func (r *Runner) write(cursors ...*records.SinkCursor) error {
 
 // move writes the cursor of a site and then shows it.
 func (r *Runner) move(s *carried, to records.SinkCursor) error {
-	to.SiteName = s.Name
+	to.SiteName, to.Checked = s.Name, min(to.Checked, to.Cursor)
 	if err := r.write(&to); err != nil {
 		return err
 	}
@@ -359,7 +369,8 @@ func (r *Runner) step(ctx context.Context, s *carried) (did bool, err error) {
 	due, deleting := r.due(s, now), s.pending > 0
 	looking := !s.looked && (due || deleting || s.at.Cursor > 0) || s.looked && now-s.lookedAt >= r.cfg.LookEvery && s.at.Cursor > 0 || s.foreign ||
 		s.met != r.remet && s.at.Cursor > 0 && (due || deleting)
-	if !due && !deleting && !looking {
+	checking := s.checking(now)
+	if !due && !deleting && !looking && !checking {
 		if s.fault != nil {
 			r.well(s)
 		}
@@ -385,6 +396,9 @@ func (r *Runner) step(ctx context.Context, s *carried) (did bool, err error) {
 			return false, err
 		}
 		did = did || s.backlog
+	}
+	if checking {
+		did = r.compare(ctx, s) || did
 	}
 	r.well(s)
 	return did, r.settle(s)

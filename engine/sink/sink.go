@@ -150,6 +150,8 @@ type Config struct {
 	Delay     time.Duration // how long rows wait for others
 	Retry     time.Duration // before the second attempt; it doubles up to 60 times as long, the wait after an error that lasts
 	LookEvery time.Duration // how often the newest rows of the sink are compared
+
+	CheckAgain time.Duration // after a nightly check that found a difference, before the second one; 0 = 10 min
 }
 
 // Defaults of Config.
@@ -201,9 +203,24 @@ type SiteStatus struct {
 	// than one means that a snapshot was restored, or a copy of the store.
 	Stores []StoreSpan `json:"stores"`
 
+	// Checked is the last seq up to which a nightly check found all right, and CheckedAt when the last one
+	// did, in Unix milliseconds; absent before. Wrong is what the last one has found.
+	Checked   uint64      `json:"checked"`
+	CheckedAt int64       `json:"checked_at,omitempty"`
+	Wrong     *CheckWrong `json:"wrong,omitempty"`
+
 	// Counts is how many rows the sink must have, by stretches of a million seqs; only when it is
 	// asked for with counts=1.
 	Counts []Count `json:"counts,omitempty"`
+}
+
+// CheckWrong is what a nightly check has found wrong, in stretches of First..Last.
+type CheckWrong struct {
+	First   uint64 `json:"first"`
+	Last    uint64 `json:"last"`
+	Missing uint64 `json:"missing"` // rows that the sink lacks
+	Surplus uint64 `json:"surplus"` // rows that its answers have once too often
+	At      int64  `json:"at"`      // Unix milliseconds
 }
 
 // StatusSpan is a Span in a Status.
@@ -225,5 +242,5 @@ type Count struct {
 	First uint64 `json:"first"`
 	Last  uint64 `json:"last"`
 	Rows  uint64 `json:"rows"` // rows that cairn has and has sent
-	Gone  uint64 `json:"gone"` // rows that cairn has no more: retention leaves them in the sink
+	Gone  uint64 `json:"gone"` // seqs without a row that cairn shows: what retention deletes may stay in the sink
 }

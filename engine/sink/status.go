@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"cairn/engine/query"
 )
 
 // Stats are a sink's metrics.
@@ -26,6 +24,11 @@ type Stats struct {
 	Skipped     uint64
 	Deletions   int // that wait
 	Waiting     uint64
+
+	// Of the nightly checks.
+	CheckMissing uint64 // rows that the sink lacks, as of the last one
+	CheckSurplus uint64
+	CheckErrors  uint64
 }
 
 // tellFor is how long /healthz tells of what cannot be mended.
@@ -72,10 +75,12 @@ func (r *Runner) Stats() Stats {
 	defer r.mu.Unlock()
 	st := Stats{Name: r.name, Rows: uint64(r.rows.Load()), Bytes: uint64(r.bytes.Load()), Sends: uint64(r.sends.Load()), SendSeconds: float64(r.nanos.Load()) / 1e9, Errors: uint64(r.errors.Load())}
 	st.State, _, _, _ = r.stateLocked()
+	st.CheckErrors = uint64(r.checkErrors.Load())
 	now := r.src.Now().UnixMilli()
 	for _, s := range r.public {
 		st.LagSeconds = max(st.LagSeconds, s.lag(now))
 		st.Missed, st.Skipped, st.Deletions = st.Missed+s.at.Missed, st.Skipped+s.at.Skipped, st.Deletions+s.pending
+		st.CheckMissing, st.CheckSurplus = st.CheckMissing+s.at.Wrong.Missing, st.CheckSurplus+s.at.Wrong.Surplus
 		if last := r.src.Last(s.Number); last > s.at.Cursor {
 			st.Waiting += last - s.at.Cursor
 		}
@@ -111,8 +116,13 @@ func (r *Runner) Troubles() (reasons []string) {
 		say("stopped with code %s%s; it is tried again every minute", f.Code, what)
 	}
 	lag, missed, parted := 0.0, uint64(0), []string(nil)
+	var lacking, surplus uint64
+	var wrong []string
 	for _, s := range r.sitesLocked() {
 		lag = max(lag, s.lag(now))
+		if w := &s.at.Wrong; w.Last != 0 {
+			lacking, surplus, wrong = lacking+w.Missing, surplus+w.Surplus, append(wrong, s.Name)
+		}
 		if s.at.MissedAt > now-tellFor.Milliseconds() {
 			missed += s.at.Missed
 		}
@@ -125,6 +135,9 @@ func (r *Runner) Troubles() (reasons []string) {
 	}
 	if missed > 0 {
 		say("%d events were deleted by retention before the sink took them", missed)
+	}
+	if len(wrong) > 0 {
+		say("the nightly check found %d events missing and %d too many at %s", lacking, surplus, someOf(wrong, 3))
 	}
 	if n := len(parted); n > 0 {
 		say("it has events that are not this store's, which was restored from an older snapshot, or is a copy; the events of %s go under a new number", someOf(parted, 3))
@@ -159,9 +172,6 @@ func (r *Runner) Cursor(site uint32) (seq uint64, ok bool) {
 	return s.at.Cursor, true
 }
 
-// countSpan is how many seqs a Count has.
-const countSpan = 1_000_000
-
 // Status returns what the admin sees. With counts it says how many rows the sink must have, which
 // takes as long as counting them.
 func (r *Runner) Status(ctx context.Context, counts bool) (Status, error) {
@@ -171,17 +181,12 @@ func (r *Runner) Status(ctx context.Context, counts bool) (Status, error) {
 	}
 	for i := range st.Sites {
 		s := &st.Sites[i]
-		site := &query.Site{ID: s.Number, Name: s.Site}
-		for _, span := range s.Stores {
-			for first := span.First; first <= span.Last; {
-				last := min(span.Last, (first-1)/countSpan*countSpan+countSpan)
-				rows, gone, err := r.src.Read.CarriedCount(ctx, site, first, last)
-				if err != nil {
-					return st, err
-				}
-				s.Counts = append(s.Counts, Count{span.Store, first, last, rows, gone})
-				first = last + 1
+		for c, ok := stretchAfter(s.Stores, 0, s.Cursor); ok; c, ok = stretchAfter(s.Stores, c.Last, s.Cursor) {
+			c, err := r.countStretch(ctx, Site{s.Number, s.Site}, c)
+			if err != nil {
+				return st, err
 			}
+			s.Counts = append(s.Counts, c)
 		}
 	}
 	return st, nil
@@ -203,20 +208,30 @@ func (r *Runner) status() Status {
 	}
 	now := r.src.Now().UnixMilli()
 	for _, s := range r.sitesLocked() {
-		one := SiteStatus{Site: s.Name, Number: s.Number, Cursor: s.at.Cursor, Last: r.src.Last(s.Number), LagSeconds: s.lag(now), Missed: s.at.Missed, Skipped: s.at.Skipped}
+		one := SiteStatus{Site: s.Name, Number: s.Number, Cursor: s.at.Cursor, Last: r.src.Last(s.Number), LagSeconds: s.lag(now), Missed: s.at.Missed, Skipped: s.at.Skipped, Checked: s.at.Checked, CheckedAt: s.at.CheckedAt}
 		if span := s.at.Sending; span.Last != 0 {
 			one.Sending = &StatusSpan{span.First, span.Last}
 		}
-		for i, store := range s.at.Stores {
-			span := StoreSpan{store.Number, store.First, s.at.Cursor}
-			if i+1 < len(s.at.Stores) {
-				span.Last = min(span.Last, s.at.Stores[i+1].First-1)
-			}
-			one.Stores = append(one.Stores, span)
+		if w := &s.at.Wrong; w.Last != 0 {
+			one.Wrong = &CheckWrong{w.First, w.Last, w.Missing, w.Surplus, w.At}
 		}
+		one.Stores = s.spans()
 		one.Store = one.Stores[len(one.Stores)-1].Store
 		st.LagSeconds, st.Deletions = max(st.LagSeconds, one.LagSeconds), st.Deletions+s.pending
 		st.Sites = append(st.Sites, one)
 	}
 	return st
+}
+
+// spans returns the numbers that the rows of a site were sent with, and which seqs each stands for.
+func (s *carried) spans() []StoreSpan {
+	spans := make([]StoreSpan, 0, len(s.at.Stores))
+	for i, st := range s.at.Stores {
+		span := StoreSpan{st.Number, st.First, s.at.Cursor}
+		if i+1 < len(s.at.Stores) {
+			span.Last = min(span.Last, s.at.Stores[i+1].First-1)
+		}
+		spans = append(spans, span)
+	}
+	return spans
 }

@@ -1,4 +1,4 @@
-// Count: what "cairn sink check" asks.
+// Count: what "cairn sink check" and the nightly check ask.
 
 package clickhouse
 
@@ -11,17 +11,11 @@ import (
 	"cairn/engine/sink"
 )
 
-// Found is how many rows a store and site have of some seqs.
-type Found struct {
-	Rows  uint64 // in answers with FINAL
-	Seqs  uint64 // different seqs; fewer than Rows = some rows are there twice
-	Plain uint64 // in answers without FINAL: those that came twice count twice until they are merged
-}
+var _ sink.Counter = (*Sink)(nil)
 
-// Count counts the rows of the seqs that a Count names.
-func (s *Sink) Count(ctx context.Context, site sink.Site, c sink.Count) (f Found, err error) {
-	condition := fmt.Sprintf("%s AND seq BETWEEN %d AND %d", where(c.Store, site), c.First, c.Last)
-	answer, err := s.ask(ctx, "SELECT toString(count()) AS r, toString(uniqExact(seq)) AS s FROM "+s.qualified()+" FINAL WHERE "+condition+" FORMAT JSONEachRow")
+// Count implements sink.Counter: it counts with FINAL.
+func (s *Sink) Count(ctx context.Context, site sink.Site, c sink.Count) (f sink.Found, err error) {
+	answer, err := s.ask(ctx, "SELECT toString(count()) AS r, toString(uniqExact(seq)) AS s FROM "+s.qualified()+" FINAL WHERE "+among(site, c)+" FORMAT JSONEachRow")
 	if err != nil {
 		return f, err
 	}
@@ -31,9 +25,16 @@ func (s *Sink) Count(ctx context.Context, site sink.Site, c sink.Count) (f Found
 	if err := json.Unmarshal([]byte(strings.TrimSpace(string(answer))), &row); err != nil {
 		return f, unreadable(err)
 	}
-	f.Rows, f.Seqs = row.R, row.S
-	f.Plain, err = s.count(ctx, condition)
-	return f, err
+	return sink.Found{Rows: row.R, Seqs: row.S}, nil
+}
+
+// CountPlain counts without FINAL: a row that came twice counts twice until the server has merged it.
+func (s *Sink) CountPlain(ctx context.Context, site sink.Site, c sink.Count) (uint64, error) {
+	return s.count(ctx, among(site, c))
+}
+
+func among(site sink.Site, c sink.Count) string {
+	return fmt.Sprintf("%s AND seq BETWEEN %d AND %d", where(c.Store, site), c.First, c.Last)
 }
 
 // Beyond counts the rows of a store and site behind a seq.

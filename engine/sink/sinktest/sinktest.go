@@ -26,6 +26,8 @@ type Place struct {
 	sent     []Sent
 	newest   map[key]sink.Mark
 	requests int
+	counted  []sink.Count
+	twice    map[key]map[uint64]uint64 // how often answers have a row once too often
 }
 
 type key struct {
