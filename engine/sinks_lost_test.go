@@ -24,7 +24,7 @@ func TestSinkThatLostRows(t *testing.T) {
 	config := func(p *sinktest.Place) sink.Config {
 		return quick(&sinktest.Sink{Place: p, Rows: sink.Native, Hook: func(string) error {
 			if gone.Swap(false) {
-				place.Lose()
+				place.Empty()
 				return &sink.Fault{Passes: true, Code: "60"}
 			}
 			return nil

@@ -20,6 +20,9 @@ var optionalMetrics = map[string]string{
 	"cairn_sink_lag_seconds":                       "http/metrics.go",
 	"cairn_sink_missed_rows_total":                 "http/metrics.go",
 	"cairn_sink_skipped_rows_total":                "http/metrics.go",
+	"cairn_sink_check_missing_rows":                "http/metrics.go",
+	"cairn_sink_check_surplus_rows":                "http/metrics.go",
+	"cairn_sink_check_errors_total":                "http/metrics.go",
 	"cairn_sink_deletions_waiting":                 "http/metrics.go",
 }
 

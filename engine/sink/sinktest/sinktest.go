@@ -65,8 +65,8 @@ func (p *Place) Rows(store uint64, site string) map[uint64]Row {
 	return rows
 }
 
-// Lose makes the place an empty one, as a table is that somebody has dropped and made again.
-func (p *Place) Lose() {
+// Empty makes the place an empty one, as a table is that somebody has dropped and made again.
+func (p *Place) Empty() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.tables)

@@ -1,0 +1,274 @@
+// Sinks and other lives of a store: one that was restored or repaired, and copies, send no row under a number
+// that stands for another.
+
+package engine_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/records"
+	"cairn/engine/sink"
+	"cairn/engine/sink/sinktest"
+	"cairn/engine/store"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// copyStore copies a data directory of a closed store.
+func copyStore(t *testing.T, fs vfs.FS) vfs.FS {
+	t.Helper()
+	other := vfs.NewMem()
+	if ok, err := vfs.Clone(fs, other, "data", "data"); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	return other
+}
+
+// A store that is restored from an older snapshot goes on under its number as far as the sink has its rows, and
+// its own later rows have another number.
+func TestSinkAfterARestore(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(8) {
+		w := newWorkload(rand.New(rand.NewPCG(seed, 9)))
+		rng := rand.New(rand.NewPCG(seed, 10))
+		place, fs := sinktest.New(seed%2 == 1), vfs.NewMem()
+		config := func() []sink.Config {
+			return []sink.Config{quick(&sinktest.Sink{Place: place, Rows: sink.Native})}
+		}
+		o := w.options(fs, rng)
+		o.Sinks = config()
+		e := open(t, o)
+		w.run(e, 1, 30, never)
+		if seed%4 < 2 { // the snapshot's cursor is behind its rows
+			if err := e.CarryTo(nil); err != nil {
+				t.Fatal(err)
+			}
+			w.run(e, 1, 10, never)
+		} else if err := settled(e, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Snapshot(ctx, "snapshot"); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.CarryTo(config()); err != nil {
+			t.Fatal(err)
+		}
+		w.run(e, 1, 20, never)
+		if err := settled(e, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+		first := place.Stores("one")
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := engine.Restore(fs, "snapshot", "again", ""); err != nil {
+			t.Fatal(err)
+		}
+		o.Dir, o.Sinks = "again", nil
+		e = open(t, o)
+		if seed < 4 { // new rows, before the sink is looked at
+			w.run(e, 1, 12, never)
+		}
+		before := e.Events()
+		if err := e.CarryTo(config()); err != nil {
+			t.Fatal(err)
+		}
+		if err := settled(e, place, w.sites...); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		w.run(e, 1, 12, never)
+		if err := settled(e, place, w.sites...); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		st, _ := sinkStatus(e)
+		for _, s := range st.Sites {
+			if len(s.Stores) != 2 || s.Stores[0].Store != first[0] || s.Stores[1].First == 1 || s.Stores[1].First > before[s.Number]+1 {
+				t.Errorf("seed %d, site %s: %+v", seed, s.Site, s.Stores)
+			}
+		}
+		if reasons := e.SinkTroubles(); len(reasons) != 1 || !strings.Contains(reasons[0], "new number") {
+			t.Errorf("reasons %q", reasons)
+		}
+	}
+}
+
+// A repair that has lost the newest rows gives their seqs again. The new rows go, under a new number.
+func TestSinkAfterARepair(t *testing.T) {
+	t.Parallel()
+	w := newWorkload(rand.New(rand.NewPCG(6, 9)))
+	place, fs := sinktest.New(false), vfs.NewMem()
+	config := func() []sink.Config {
+		return []sink.Config{quick(&sinktest.Sink{Place: place, Rows: sink.Native})}
+	}
+	o := w.options(fs, rand.New(rand.NewPCG(6, 10)))
+	o.Sinks = config()
+	e := open(t, o)
+	w.run(e, 1, 20, never)
+	if err := settled(e, place, w.sites...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Snapshot(ctx, "snapshot"); err != nil {
+		t.Fatal(err)
+	}
+	w.run(e, 1, 20, never)
+	if err := settled(e, place, w.sites...); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// As a repair leaves it: the older rows with the newer cursors.
+	newer := cursorsOf(t, fs, "data")
+	if _, err := engine.Restore(fs, "snapshot", "again", ""); err != nil {
+		t.Fatal(err)
+	}
+	putCursors(t, fs, "again", newer)
+	o.Dir, o.Sinks = "again", config()
+	e = open(t, o)
+	w.run(e, 1, 3, never)
+	if err := settled(e, place, w.sites...); err != nil {
+		t.Fatal(err)
+	}
+	if st, _ := sinkStatus(e); len(st.Sites[0].Stores) != 2 || st.Sites[0].Missed != 0 {
+		t.Errorf("%+v", st.Sites[0])
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	// The same with a sink that has lost all: it gets all again.
+	if _, err := engine.Restore(fs, "snapshot", "third", ""); err != nil {
+		t.Fatal(err)
+	}
+	putCursors(t, fs, "third", newer)
+	place = sinktest.New(false)
+	o.Dir, o.Sinks = "third", nil
+	e = open(t, o)
+	if err := e.CarryTo(config()); err != nil {
+		t.Fatal(err)
+	}
+	w.run(e, 1, 3, never)
+	if err := settled(e, place, w.sites...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cursorsOf returns the cursors of sinks in a closed store.
+func cursorsOf(t *testing.T, fs vfs.FS, dir string) []*records.SinkCursor {
+	t.Helper()
+	db, err := store.OpenPebble(dir+"/store", &pebble.Options{FS: fs, FormatMajorVersion: store.PebbleFormat, Logger: quiet{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := records.SinkCursors(db)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// putCursors writes cursors into a closed store.
+func putCursors(t *testing.T, fs vfs.FS, dir string, all []*records.SinkCursor) {
+	t.Helper()
+	db, err := store.OpenPebble(dir+"/store", &pebble.Options{FS: fs, FormatMajorVersion: store.PebbleFormat, Logger: quiet{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := db.NewBatch()
+	for _, c := range all {
+		if err := c.Put(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(b.Commit(pebble.Sync), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A copy of a store begins a number of its own at its start. Where both run, the one that finds rows of the
+// other under its number stops and says so.
+func TestTwoCopiesOfAStore(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		w := newWorkload(rand.New(rand.NewPCG(3, 9)))
+		rng := rand.New(rand.NewPCG(3, 10))
+		place, fs := sinktest.New(whole), vfs.NewMem()
+		config := func() []sink.Config {
+			c := quick(&sinktest.Sink{Place: place, Rows: sink.Native})
+			c.LookEvery = time.Millisecond
+			return []sink.Config{c}
+		}
+		o := w.options(fs, rng)
+		o.Sinks = config()
+		e := open(t, o)
+		w.run(e, 1, 30, never)
+		if err := settled(e, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		o.Sinks = config()
+		other := o
+		other.FS, other.Sinks = copyStore(t, fs), nil
+		one, two := open(t, o), open(t, other)
+		w.run(one, 1, 10, never)
+		w.run(two, 1, 10, never)
+		if err := settled(one, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+		if err := two.CarryTo(config()); err != nil {
+			t.Fatal(err)
+		}
+		if err := settled(two, place, w.sites...); err != nil {
+			t.Fatalf("whole %t: %v", whole, err)
+		}
+		w.run(one, 1, 5, never)
+		if err := errors.Join(settled(one, place, w.sites...), settled(two, place, w.sites...)); err != nil {
+			t.Fatal(err)
+		}
+		a, _ := sinkStatus(one)
+		b, _ := sinkStatus(two)
+		if a.Sites[0].Store == b.Sites[0].Store || len(a.Sites[0].Stores) != 1 || len(b.Sites[0].Stores) != 2 {
+			t.Errorf("numbers %+v and %+v", a.Sites[0].Stores, b.Sites[0].Stores)
+		}
+
+		// A second copy was made, and both are running before one has sent a row.
+		if err := one.Close(); err != nil {
+			t.Fatal(err)
+		}
+		third := o
+		third.FS, third.Sinks = copyStore(t, fs), config()
+		o.Sinks = config()
+		one, three := open(t, o), open(t, third)
+		for _, e := range []*engine.Engine{one, three} {
+			if _, err := until(e, func(st *sink.Status) bool { return len(st.Sites) == 2 && carriedAll(e)(st) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.run(one, 1, 10, never)
+		if err := settled(one, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+		st, err := until(three, func(st *sink.Status) bool { return st.State == sink.StateStopped })
+		if err != nil || st.Code != "foreign_rows" {
+			t.Errorf("whole %t: %+v, %v", whole, st, err)
+		}
+		if reasons := three.SinkTroubles(); len(reasons) == 0 || !strings.Contains(reasons[0], "foreign_rows") {
+			t.Errorf("reasons %q", reasons)
+		}
+		if err := three.CarryTo(config()); err != nil { // as a restart does
+			t.Fatal(err)
+		}
+		w.run(three, 1, 3, never)
+		if err := settled(three, place, w.sites...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
