@@ -153,6 +153,9 @@ func TestSinkAfterARepair(t *testing.T) {
 	if err := e.CarryTo(config()); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := until(e, func(st *sink.Status) bool { return len(st.Sites) == len(w.sites) }); err != nil { // it knows where the rows end
+		t.Fatal(err)
+	}
 	w.run(e, 1, 3, never)
 	if err := settled(e, place, w.sites...); err != nil {
 		t.Fatal(err)
