@@ -133,7 +133,7 @@ func TestNightlyCheckFindsAHole(t *testing.T) {
 	n := openNights(t, nil)
 	n.night(isRight)
 	before := n.more()
-	giveBack := n.place.Lose(before.Store, "one", func(seq uint64, _ string) bool { return seq == before.Cursor-1 })
+	giveBack := n.place.LoseRows(before.Store, "one", func(seq uint64, _ string) bool { return seq == before.Cursor-1 })
 	s := n.night(isWrong)
 	if s.Wrong.Missing != 1 || s.Wrong.Surplus != 0 || s.Wrong.First != before.Checked+1 || s.Wrong.Last != before.Cursor || s.Wrong.At == 0 || s.Checked != before.Checked {
 		t.Errorf("%+v, %+v", s, s.Wrong)
@@ -187,7 +187,7 @@ func TestNightlyCheckWhileRowsAreDeleted(t *testing.T) {
 				t.Errorf("%+v, %v", r, err)
 			}
 			for _, store := range n.place.Stores("one") {
-				n.place.Lose(store, "one", func(_ uint64, line string) bool { return strings.Contains(line, `"user":"u1"`) })
+				n.place.LoseRows(store, "one", func(_ uint64, line string) bool { return strings.Contains(line, `"user":"u1"`) })
 			}
 			return nil
 		}
@@ -223,7 +223,7 @@ func TestNightlyCheckOfASinkThatLags(t *testing.T) {
 		}
 	})
 	s := n.more()
-	giveBack = n.place.Lose(s.Store, "one", func(seq uint64, _ string) bool { return seq == 4 })
+	giveBack = n.place.LoseRows(s.Store, "one", func(seq uint64, _ string) bool { return seq == 4 })
 	n.night(func(s *sink.SiteStatus) bool { return isWrong(s) || isRight(s) })
 	if counts.Load() < 4 {
 		t.Errorf("%d counts", counts.Load())
@@ -247,7 +247,7 @@ func TestNightlyCheckAfterRowsWereRefused(t *testing.T) {
 	n.night(isRight)
 	n.quiet()
 	s = n.more()
-	n.place.Lose(s.Store, "one", func(seq uint64, _ string) bool { return seq == s.Cursor })
+	n.place.LoseRows(s.Store, "one", func(seq uint64, _ string) bool { return seq == s.Cursor })
 	if s = n.night(isWrong); s.Wrong.Missing != 1 {
 		t.Errorf("%+v", s.Wrong)
 	}

@@ -41,8 +41,8 @@ func (p *Place) Counted() []sink.Count {
 	return append([]sink.Count(nil), p.counted...)
 }
 
-// Lose loses the rows for which lost says so, and returns what gives them back.
-func (p *Place) Lose(store uint64, site string, lost func(seq uint64, line string) bool) (giveBack func()) {
+// LoseRows loses the rows for which lost says so, and returns what gives them back.
+func (p *Place) LoseRows(store uint64, site string, lost func(seq uint64, line string) bool) (giveBack func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t, rows := p.tables[key{store, site}], make(map[uint64]Row)
