@@ -4,9 +4,11 @@ package engine_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 
+	"cairn/engine"
 	"cairn/engine/sink"
 	"cairn/engine/sink/sinktest"
 
@@ -54,6 +56,44 @@ func TestSinkThatLostRows(t *testing.T) {
 	for _, p := range []*sinktest.Place{other, place} {
 		if faults := p.Faults(); len(faults) > 0 {
 			t.Errorf("%q", faults)
+		}
+	}
+}
+
+// A site that gets another name keeps its name in the sink: a deletion finds its older rows by that.
+func TestSinkKeepsTheNameOfASite(t *testing.T) {
+	t.Parallel()
+	w := newWorkload(rand.New(rand.NewPCG(25, 3)))
+	place := sinktest.New(false)
+	o := w.options(vfs.NewMem(), rand.New(rand.NewPCG(25, 4)))
+	sites, renamed := o.Sites, atomic.Bool{}
+	o.Sites = func() []*engine.Site {
+		all := slices.Clone(sites())
+		if renamed.Load() {
+			for i := range all {
+				site := *all[i]
+				site.Name += "-new"
+				all[i] = &site
+			}
+		}
+		return all
+	}
+	o.Sinks = []sink.Config{quick(&sinktest.Sink{Place: place, Rows: sink.ColumnsText})}
+	e := open(t, o)
+	w.run(e, 1, 30, never)
+	if _, err := until(e, carriedAll(e)); err != nil {
+		t.Fatal(err)
+	}
+	renamed.Store(true)
+	w.run(e, 1, 30, never)
+	st, err := until(e, carriedAll(e))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, site := range w.sites {
+		old, fresh := place.Rows(st.Sites[i].Store, site.Name), place.Rows(st.Sites[i].Store, site.Name+"-new")
+		if uint64(len(old)) != st.Sites[i].Last || len(fresh) > 0 {
+			t.Errorf("site %s: %d rows under its name of %d, %d under the new one", site.Name, len(old), st.Sites[i].Last, len(fresh))
 		}
 	}
 }
