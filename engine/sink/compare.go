@@ -67,10 +67,6 @@ func (d Difference) String() (text string) {
 	return text
 }
 
-func (d *Difference) add(o Difference) {
-	d.Missing, d.Twice, d.Strange = d.Missing+o.Missing, d.Twice+o.Twice, d.Strange+o.Strange
-}
-
 // Comparison compares stretches of a site with a sink, one after the other.
 type Comparison struct {
 	Sink    Counter
