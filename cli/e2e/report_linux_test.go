@@ -159,3 +159,72 @@ func TestReportIsWatched(t *testing.T) {
 		t.Errorf("%v %q", err, last)
 	}
 }
+
+// A stopped store answers as its server does, and nothing in it changes. It is free again before the
+// answer is printed. Whoever else has it is named.
+func TestReportOnAStoppedStore(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, filepath.Join(t.TempDir(), "data"))
+	var body strings.Builder
+	for i := range 1500 {
+		fmt.Fprintf(&body, `{"type":"page","name":"Home","anonymous":"a%d","properties":{"n":%d,"text":%q}}`+"\n", i%50, i, strings.Repeat("x", 100))
+	}
+	header := http.Header{"Authorization": {"Bearer " + s.keys().SecretKey}, "Content-Type": {"application/x-ndjson"}}
+	if status, answer, err := request("POST", s.url()+"/api/v1/events", header, body.String()); err != nil || status != 200 {
+		t.Fatalf("%d %s %v", status, answer, err)
+	}
+	r := &reportRun{t: t, server: s, flags: make(map[string]string)}
+	const path = "/api/v1/breakdown?by=prop.n&range=yesterday&name=Home"
+	running := r.ask("/api/v1/count?name=Home", "-json")
+	s.finish()
+	before := treeBytes(t, s.options.Dir)
+	if stopped := r.ask("/api/v1/count?name=Home", "-json"); string(stopped) != string(running) {
+		t.Errorf("the stopped store says %s, the server %s", stopped, running)
+	}
+	if text := r.ask("/api/v1/count"); !strings.Contains(string(text), "1,500") {
+		t.Errorf("%s", text)
+	}
+	r.ask(path)
+	overview, err := exec.Command(s.options.Exe, "report", "overview", "-data", s.options.Dir).CombinedOutput()
+	if err != nil || !strings.Contains(string(overview), "Visitors") || !strings.Contains(string(overview), "1,500") {
+		t.Errorf("%v %s", err, overview)
+	}
+
+	// The pipe takes less than the answer, so the command waits while it prints.
+	cmd := exec.Command(s.options.Exe, "report", "events", "-limit", "1000", "-json", "-data", s.options.Dir)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err == nil {
+		_, err = out.Read(make([]byte, 1))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(s.options.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Errorf("the store is not free while the answer is printed: %v", err)
+	}
+	if text, err := exec.Command(s.options.Exe, "report", "count", "-data", s.options.Dir).CombinedOutput(); err == nil || !strings.Contains(string(text), "is in use by another process") {
+		t.Errorf("%v %s", err, text)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	after := treeBytes(t, s.options.Dir)
+	for path, what := range after {
+		if before[path] != what {
+			t.Errorf("%s was %q and is %q", path, before[path], what)
+		}
+	}
+	if len(before) != len(after) {
+		t.Errorf("%d files were there, %d are", len(before), len(after))
+	}
+	if text, err := exec.Command(s.options.Exe, "report", "count", "-watch", "1s", "-data", s.options.Dir).CombinedOutput(); err == nil || !strings.Contains(string(text), "cannot reach the server") {
+		t.Errorf("a stopped store is watched: %v %s", err, text)
+	}
+}
