@@ -159,15 +159,14 @@ func earliest(ctx context.Context, c *conn, at slot) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, t := range resp.Topics {
-		for _, p := range t.Partitions {
-			if f := codeOf(p.ErrorCode, "look at "+t.Topic); f != nil {
-				return 0, f
-			}
-			return p.Offset, nil
-		}
+	if len(resp.Topics) == 0 || len(resp.Topics[0].Partitions) == 0 {
+		return 0, passes("protocol", "the broker says nothing of %s", at.topic)
 	}
-	return 0, passes("protocol", "the broker says nothing of %s", at.topic)
+	p := &resp.Topics[0].Partitions[0]
+	if f := codeOf(p.ErrorCode, "look at "+at.topic); f != nil {
+		return 0, f
+	}
+	return p.Offset, nil
 }
 
 // fetch reads what is committed of a partition. It waits so long for something new.
@@ -187,16 +186,14 @@ func fetch(ctx context.Context, c *conn, at slot, from int64, wait time.Duration
 	if f := codeOf(resp.ErrorCode, "read "+at.topic); f != nil {
 		return nil, f
 	}
-	for i := range resp.Topics {
-		for j := range resp.Topics[i].Partitions {
-			p := &resp.Topics[i].Partitions[j]
-			if f := codeOf(p.ErrorCode, "read "+at.topic); f != nil {
-				return nil, f
-			}
-			return p, nil
-		}
+	if len(resp.Topics) == 0 || len(resp.Topics[0].Partitions) == 0 {
+		return nil, passes("protocol", "the broker says nothing of %s", at.topic)
 	}
-	return nil, passes("protocol", "the broker says nothing of %s", at.topic)
+	p := &resp.Topics[0].Partitions[0]
+	if f := codeOf(p.ErrorCode, "read "+at.topic); f != nil {
+		return nil, f
+	}
+	return p, nil
 }
 
 // take takes over what is committed of an answer.
