@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cairn/engine"
+	"cairn/engine/query"
 	"cairn/engine/sink"
 	"cairn/engine/sink/sinktest"
 
@@ -94,6 +95,49 @@ func TestSinkKeepsTheNameOfASite(t *testing.T) {
 		old, fresh := place.Rows(st.Sites[i].Store, site.Name), place.Rows(st.Sites[i].Store, site.Name+"-new")
 		if uint64(len(old)) != st.Sites[i].Last || len(fresh) > 0 {
 			t.Errorf("site %s: %d rows under its name of %d, %d under the new one", site.Name, len(old), st.Sites[i].Last, len(fresh))
+		}
+	}
+}
+
+// A table that was emptied, or is another one than before, gets everything at the next start. A topic does not:
+// it would have the rows twice.
+func TestSinkOfAnEmptyTable(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
+		s := &downSink{place: sinktest.New(whole)}
+		s.up.Store(true)
+		o := engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site), Sinks: s.config()}
+		e := open(t, o)
+		sendEvents(t, e, site, 100)
+		first := query.Deletion{Kind: query.DeleteFilter, Where: []query.Cond{{Field: "name", Values: []string{"a"}}}, Now: true}
+		if _, err := e.Delete(t.Context(), &site.Site, first); err != nil {
+			t.Fatal(err)
+		}
+		sendEvents(t, e, site, 50)
+		if err := settled(e, s.place, site); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s.place = sinktest.New(whole)
+		o.Sinks = s.config()
+		e = open(t, o)
+		sendEvents(t, e, site, 1)
+		st, err := until(e, func(st *sink.Status) bool { return carriedAll(e)(st) && len(s.place.Sent()) > 0 })
+		if err != nil || st.Sites[0].Missed != 0 {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		want := 51
+		if whole {
+			want = 1
+		}
+		if rows := s.place.Rows(st.Sites[0].Store, "shop"); len(rows) != want {
+			t.Errorf("whole %t: %d rows, want %d", whole, len(rows), want)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

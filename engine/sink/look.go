@@ -91,7 +91,7 @@ func (r *Runner) refill(ctx context.Context, s *carried, now records.SinkStore, 
 	if err != nil || rows <= s.at.Skipped {
 		return err
 	}
-	to.Sending = records.SinkRange{}
+	to.Sending, to.Since = records.SinkRange{}, max(to.Since, s.at.Cursor) // it was taken once: what is gone by now is not missed
 	r.log.Error("sink: it lacks rows that it has taken; they go again", "site", s.Name, "from", to.Cursor+1, "to", s.at.Cursor)
 	r.loaded, s.refilled, s.backlog = nil, true, true
 	return r.move(s, to)
