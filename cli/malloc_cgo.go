@@ -6,8 +6,8 @@ package cli
 // static void bound_malloc(void) {
 // #ifdef __GLIBC__
 // 	mallopt(M_ARENA_MAX, 1);
-// 	mallopt(M_MMAP_THRESHOLD, 32 << 10);
-// 	mallopt(M_TRIM_THRESHOLD, 64 << 10);
+// 	mallopt(M_MMAP_THRESHOLD, 64 << 10);
+// 	mallopt(M_TRIM_THRESHOLD, 128 << 10);
 // #endif
 // }
 import "C"

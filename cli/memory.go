@@ -48,7 +48,7 @@ const outsideFree = 8 << 20
 
 // programUsual is how much memory the program's code and constants may take without a change of
 // the limit. Nearly all of them are in memory soon after the start.
-const programUsual = 12 << 20
+const programUsual = 22 << 20
 
 // adapt sets the limit for so many bytes of live data, and so many that Go does not manage.
 func (m *memoryLimit) adapt(live, outside int64) {

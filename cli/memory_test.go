@@ -61,7 +61,7 @@ func TestMemoryLimitOutside(t *testing.T) {
 func TestMemoryBeyond(t *testing.T) {
 	const mib = 1 << 20
 	for _, c := range []struct{ anonymous, file, mapped, beyond int64 }{
-		{80, 12, 60, 20}, {50, 12, 60, 0}, {80, 45, 60, 53}, {50, 45, 60, 33},
+		{80, 20, 60, 20}, {50, 20, 60, 0}, {80, 45, 60, 43}, {50, 45, 60, 23},
 	} {
 		if got := beyond(c.anonymous*mib, c.file*mib, c.mapped*mib) / mib; got != c.beyond {
 			t.Errorf("%d MiB of the process, %d of files, %d mapped: %d MiB beyond, want %d", c.anonymous, c.file, c.mapped, got, c.beyond)
