@@ -79,6 +79,33 @@ func TestSpans(t *testing.T) {
 	}
 }
 
+// Of a page after the first, how many rows follow is not known: the answer says how many there are in all.
+func TestLaterPages(t *testing.T) {
+	q, query := asked(t, "breakdown", "by=name&limit=2&after=MTI")
+	for _, c := range []struct {
+		next, want string
+		style      Style
+	}{
+		{`"MTM"`, "and more: ask with after=MTM\n", Style{}},
+		{`"MTM"`, "and more: ask with limit=1\n", Style{RowsMax: 1}},
+		{`null`, "b           1\n", Style{}},
+		{`null`, "and 1 more\n", Style{RowsMax: 1}},
+	} {
+		r, err := Read(q, query, []byte(`{"site":"s","zone":"UTC","rows":[{"value":"a","events":2},{"value":"b","events":1}],"count":25,"next":`+c.next+`}`), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := r.Text(c.style); !strings.Contains(text, "of 25") || !strings.HasSuffix(text, c.want) {
+			t.Errorf("next %s, want %q:\n%s", c.next, c.want, text)
+		}
+	}
+	// Nor is it known of an answer that does not count its rows.
+	r := &Report{Tables: []Table{{Columns: []Column{{"v", "V", KindText}}, Next: "cur", Rows: []Row{{Cells: []Cell{{Text: "a"}}}, {Cells: []Cell{{Text: "b"}}}}}}}
+	if text := r.Text(Style{RowsMax: 1}); !strings.HasSuffix(text, "\nand more: ask with limit=1\n") {
+		t.Errorf("%s", text)
+	}
+}
+
 // A text that is cut has fewer rows, says how many more there are, and what asks for them.
 func TestFewRows(t *testing.T) {
 	r := &Report{Title: "X", Tables: []Table{{Name: "a", Title: "A", Columns: []Column{{"v", "V", KindText}}, Count: 400, Next: "cur"}, {Name: "b", Title: "B", Columns: []Column{{"v", "V", KindText}}}}}

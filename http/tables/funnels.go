@@ -88,7 +88,7 @@ func (m *maker) entities() {
 		id, _ := v.(string)
 		t.Rows = append(t.Rows, Row{Cells: []Cell{textCell(id)}, Share: -1})
 	}
-	t.pages(m.body)
+	m.page(&t, m.body)
 	m.r.Tables = append(m.r.Tables, t)
 }
 

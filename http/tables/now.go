@@ -76,7 +76,7 @@ func (m *maker) sites() {
 		}
 		r.Cells = append(r.Cells, textCell(row.text("zone")), last, textCell(texts(row.list("hosts"))))
 	}
-	t.pages(m.body)
+	m.page(t, m.body)
 	m.r.Compared = true
 	m.r.Head = []Line{{"Change", "against yesterday until this time of day"}}
 	m.refused()

@@ -102,6 +102,6 @@ func (m *maker) people(key, title, skip string, leads []lead) {
 			t.Rows[j].Cells = append(t.Rows[j].Cells, cells[j])
 		}
 	}
-	t.pages(m.body)
+	m.page(&t, m.body)
 	m.r.Tables = append(m.r.Tables, t)
 }

@@ -105,6 +105,7 @@ type Table struct {
 	Columns []Column
 	Rows    []Row
 	Count   int    // rows that there are in all; less than len(Rows) = not known
+	Later   bool   // it is a page after the first: Count does not say how many rows follow
 	Next    string // what asks for the next page, as after; "" = there is none, or it is no page
 	Empty   string // what a table without rows says
 }

@@ -104,10 +104,22 @@ func (m *maker) when(key, title string) lead {
 	return lead{Column{key, title, KindTime}, func(row object) Cell { return m.timeCell(row.time(key)) }}
 }
 
-// pages notes how many rows there are in all, and what asks for the next ones.
-func (t *Table) pages(of object) {
+// page notes how many rows of a table there are in all, and what asks for the next ones.
+func (m *maker) page(t *Table, of object) {
 	if count, ok := of.number("count"); ok {
 		t.Count = int(count)
 	}
+	t.Later = m.query.Get("after") != ""
 	t.Next = Safe(of.text("next"))
+}
+
+// Rest is how many rows follow the first ones of the table; 0 = none, or it is not known how many.
+func (t *Table) Rest(shown int) int {
+	switch {
+	case t.Count >= len(t.Rows) && !t.Later:
+		return t.Count - shown
+	case t.Next != "":
+		return 0
+	}
+	return len(t.Rows) - shown
 }

@@ -15,7 +15,7 @@ func (m *maker) visits() {
 	order := []string{"visitors", "visits", "conversions", "conversion_rate", "goal_value", "views", "bounce_rate", "duration"}
 	for _, field := range m.inOrder(by, "by") {
 		t := m.table(Safe(field), tableTitle(field), by.object(field).list("rows"), []lead{value(field)}, order...)
-		t.pages(by.object(field))
+		m.page(t, by.object(field))
 	}
 }
 
@@ -41,7 +41,7 @@ func (m *maker) pages() {
 		of = "page"
 	}
 	t := m.table(of, tableTitle(of), m.body.list("rows"), []lead{value(of)}, "views", "visitors", "visits", "entries", "exits", "bounce_rate", "exit_rate", "time")
-	t.pages(m.body)
+	m.page(t, m.body)
 }
 
 func (m *maker) breakdown() {
@@ -60,7 +60,7 @@ func (m *maker) breakdown() {
 		}})
 	}
 	t := m.table(Safe(field), tableTitle(field), m.body.list("rows"), leads)
-	t.pages(m.body)
+	m.page(t, m.body)
 	m.sparks(t, "events")
 }
 
@@ -115,7 +115,7 @@ func (m *maker) aggregate() {
 		return
 	}
 	t := m.table(Safe(by), tableTitle(by), m.body.list("rows"), []lead{value(by)}, aggregateOrder...)
-	t.pages(m.body)
+	m.page(t, m.body)
 	m.sparks(t, aggregateOrder...)
 }
 
@@ -152,7 +152,7 @@ func texts(list []any) string {
 func (m *maker) values() {
 	field := m.query.Get("field")
 	t := m.table(Safe(field), tableTitle(field), m.body.list("rows"), []lead{value(field)})
-	t.pages(m.body)
+	m.page(t, m.body)
 }
 
 func (m *maker) totals() { m.numbers(m.body, nil) }
@@ -201,7 +201,7 @@ func (m *maker) counters() {
 		leads = append(leads, text("segment", fieldName(m.query.Get("segment"))))
 	}
 	t := m.table("counters", "Counters", m.body.list("rows"), leads, "events")
-	t.pages(m.body)
+	m.page(t, m.body)
 	if known, has := m.body["known"].(bool); has && !known {
 		m.r.Tail = append(m.r.Tail, "The site has never had this property.")
 	}

@@ -10,7 +10,7 @@ func (m *maker) goals() {
 	}
 	t := m.table("goals", "Goals", rows, []lead{text("name", "Goal")}, "conversions", "converted", "visitors", "conversion_rate", "goal_value")
 	t.Empty = "This site has no goals yet: what visits should lead to, such as a sign-up."
-	t.pages(m.body)
+	m.page(t, m.body)
 	m.exact()
 }
 
@@ -92,7 +92,7 @@ func (m *maker) shop() {
 			leads = append(leads, text("name", "Name"))
 		}
 		t := m.table("products", "Products", products.list("rows"), append(leads, currency), "revenue", "orders", "quantity", "average_price")
-		t.pages(products)
+		m.page(t, products)
 		if len(totals) > 1 {
 			t.noBars()
 		}

@@ -304,13 +304,7 @@ func allot(tables []Table, rows int) []int {
 
 // more is the line below rows that are not all.
 func (p *page) more(t *Table, shown int) string {
-	rest := 0
-	if t.Count >= len(t.Rows) {
-		rest = t.Count - shown
-	} else {
-		rest = len(t.Rows) - shown
-	}
-	text := "and more"
+	rest, text := t.Rest(shown), "and more"
 	if rest > 0 {
 		text = "and " + p.number(KindCount, float64(rest)) + " more"
 	}

@@ -207,11 +207,13 @@ func tableOf(t *tables.Table, left *int) tableView {
 		v.Rows = append(v.Rows, row)
 	}
 	var notes []string
-	switch all := max(t.Count, len(t.Rows)); {
+	switch rest := t.Rest(len(rows)); {
 	case len(t.Rows) == 0:
 		notes = append(notes, t.Empty)
-	case all > len(rows):
-		notes = append(notes, fmt.Sprintf("and %d more", all-len(rows)))
+	case rest > 0:
+		notes = append(notes, fmt.Sprintf("and %d more", rest))
+	case t.Next != "":
+		notes = append(notes, "and more")
 	}
 	if more := len(t.Columns) - len(columns); more > 0 {
 		notes = append(notes, fmt.Sprintf("%d more columns are in the text of this mail", more))
