@@ -79,6 +79,18 @@ func TestSpans(t *testing.T) {
 	}
 }
 
+// Without "by" the products of a shop are told apart as the API does by itself, and they are shown.
+func TestShopWithoutBy(t *testing.T) {
+	q, query := asked(t, "shop", "range=30d&compare=previous")
+	r, err := Read(q, query, answer(t, "shop"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := r.Text(Style{}); !strings.Contains(text, "\nProducts\nProduct  Name       Currency") || !strings.Contains(text, "Green tea") {
+		t.Errorf("%s", text)
+	}
+}
+
 // Of a page after the first, how many rows follow is not known: the answer says how many there are in all.
 func TestLaterPages(t *testing.T) {
 	q, query := asked(t, "breakdown", "by=name&limit=2&after=MTI")

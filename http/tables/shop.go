@@ -82,8 +82,11 @@ func (m *maker) shop() {
 			}
 		}
 	}
-	products := m.body.object("products")
-	if by := m.query.Get("by"); by != "" {
+	if products := m.body.object("products"); products != nil {
+		by := m.query.Get("by")
+		if p := m.q.Param("by"); by == "" && p != nil {
+			by = p.Default
+		}
 		title := map[string]string{"sku": "Product", "name": "Name", "category": "Category"}[by]
 		of := value("")
 		of.Title = fallback(title, Safe(by))
