@@ -202,6 +202,8 @@ func (l *Locale) Ratio(now, before float64) Change {
 		return Change{}
 	case before == 0 && now == 0:
 		return same(l.Percent(0))
+	case before == 0 && now < 0: // such as a sum of losses
+		return Change{Way: Down, Text: "new", Word: "new"}
 	case before == 0:
 		return Change{Way: Up, Text: "new", Word: "new"}
 	}

@@ -106,6 +106,7 @@ func TestChanges(t *testing.T) {
 		{"much", l.Ratio(1234, 100), "▲ 1,134 %", "up 1,134 %", Up},
 		{"too little", l.Ratio(100.01, 100), "= 0 %", "no change", Same},
 		{"from nothing", l.Ratio(5, 0), "new", "new", Up},
+		{"from nothing to a loss", l.Ratio(-5, 0), "new", "new", Down},
 		{"still nothing", l.Ratio(0, 0), "= 0 %", "no change", Same},
 		{"to nothing", l.Ratio(0, 5), "▼ 100 %", "down 100 %", Down},
 		{"nothing before", l.Ratio(5, math.NaN()), "", "", ""},

@@ -124,8 +124,11 @@ func (f *format) change(m metric, now, before float64) Change {
 		by = math.Round(now) - math.Round(before)
 		text = f.seconds(math.Abs(by))
 	default:
-		if before == 0 && now > 0 {
-			return f.went(m, 1, "new")
+		switch {
+		case before == 0 && now > 0:
+			return f.went(m, Up, "new")
+		case before == 0 && now < 0: // such as a sum of losses
+			return f.went(m, Down, "new")
 		}
 		size, digits := 0.0, 1
 		if before != 0 {

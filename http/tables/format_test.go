@@ -40,7 +40,7 @@ func TestChanges(t *testing.T) {
 		want        Change
 	}{
 		{count, 112, 100, Change{"+12 %", Up, 1}}, {count, 100, 112, Change{"-10.7 %", Down, -1}}, {count, 5, 5, Change{"0 %", Same, 0}},
-		{count, 5, 0, Change{"new", Up, 1}}, {count, 0, 0, Change{"0 %", Same, 0}}, {count, 0, 7, Change{"-100 %", Down, -1}}, {count, 3000, 1, Change{"+299,900 %", Up, 1}},
+		{count, 5, 0, Change{"new", Up, 1}}, {count, -5, 0, Change{"new", Down, -1}}, {count, -5, -10, Change{"+50 %", Up, 1}}, {count, 0, 0, Change{"0 %", Same, 0}}, {count, 0, 7, Change{"-100 %", Down, -1}}, {count, 3000, 1, Change{"+299,900 %", Up, 1}},
 		{rate, 0.5, 0.45, Change{"+5 pt", Up, 1}}, {bounces, 0.5, 0.45, Change{"+5 pt", Up, -1}}, {bounces, 0.4, 0.45, Change{"-5 pt", Down, 1}},
 		{rate, 0.5, 0.50001, Change{"0 pt", Same, 0}}, {length, 65, 60, Change{"+5s", Up, 1}}, {length, 60, 60.2, Change{"0s", Same, 0}},
 		{count, math.NaN(), 1, Change{}},
