@@ -89,7 +89,7 @@ func doctor(args []string, stdout, stderr io.Writer) int {
 	d.directory()
 	d.machine()
 	d.running = served(&cfg)
-	s, end, err := reachStored(&cfg, "")
+	s, end, err := reachStored(&cfg, "", "")
 	if err != nil {
 		d.say(problem, "store", "%v", err)
 		return ExitFailed

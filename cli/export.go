@@ -135,7 +135,7 @@ func (e *exportFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, end, err := reachStored(&cfg, e.url)
+	s, end, err := reachStored(&cfg, e.url, "")
 	if err != nil {
 		return err
 	}

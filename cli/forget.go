@@ -222,7 +222,7 @@ func showRetention(cf config.Flags, address, site string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, end, err := reachStored(&cfg, address) // before a start it shows what that will delete
+	s, end, err := reachStored(&cfg, address, "") // before a start it shows what that will delete
 	if err != nil {
 		return err
 	}

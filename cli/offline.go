@@ -27,8 +27,13 @@ import (
 // process alone. Nothing is written to the directory, not even a lock.
 
 // reachStored finds the server of a configuration, or opens its data directory when no server
-// runs. close ends what was opened.
-func reachStored(cfg *config.Config, url string) (s *server, close func(), err error) {
+// runs. close ends what was opened. key is what is asked with; "" = the admin token of the data directory.
+func reachStored(cfg *config.Config, url, key string) (s *server, close func(), err error) {
+	defer func() {
+		if err == nil && key != "" {
+			s.header.Set("Authorization", "Bearer "+key)
+		}
+	}()
 	kind, _, err := inspectDir(cfg.DataDir)
 	if url == "" && err == nil && (kind == dirSnapshot || kind == dirData && !served(cfg)) {
 		lock, lerr := lockDir(cfg.DataDir, false)
@@ -44,11 +49,13 @@ func reachStored(cfg *config.Config, url string) (s *server, close func(), err e
 			return nil, nil, lerr
 		}
 	}
-	if url == "" && err == nil && kind == dirEmpty {
-		return nil, nil, fmt.Errorf("there is no data in %s", cfg.DataDir)
-	}
-	if err := readAdminToken(cfg); err != nil {
-		return nil, nil, err
+	if key == "" {
+		if url == "" && err == nil && kind == dirEmpty {
+			return nil, nil, fmt.Errorf("there is no data in %s", cfg.DataDir)
+		}
+		if err := readAdminToken(cfg); err != nil {
+			return nil, nil, err
+		}
 	}
 	s, err = reach(cfg, url)
 	return s, func() {}, err

@@ -358,6 +358,37 @@ func TestKeysOfConfiguredSites(t *testing.T) {
 	}
 }
 
+// Who has a key needs neither the data directory nor the keys in it, as with "cairn mcp".
+func TestReportWithAKeyAlone(t *testing.T) {
+	address := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"site":"s","zone":"UTC","total":{"visits":7}}`)
+	})
+	listen := strings.TrimPrefix(address, "http://")
+	for _, dir := range []string{t.TempDir(), filepath.Join(t.TempDir(), "none")} {
+		if out, errs := reported(t, "report", "visits", "-key", "k3y", "-listen", listen, "-data", dir); !strings.Contains(out, "Visits  7\n") {
+			t.Errorf("%s%s", out, errs)
+		}
+	}
+	q, _ := native.QuestionNamed("visits")
+	var out locked
+	e := &reporting{whom: whom{Flags: config.Flags{Listen: listen, DataDir: t.TempDir()}, key: "k3y"}, name: "visits", question: &q, query: url.Values{}, format: "text", watch: time.Hour, out: &out}
+	ctx, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- e.run(ctx) }()
+	for !strings.Contains(out.String(), "Visits  7\n") {
+		select {
+		case err := <-ended:
+			t.Fatal(err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // A server that takes a question and never answers is an error, and no wait without end.
 func TestReportOfASilentServer(t *testing.T) {
 	stop := make(chan struct{})

@@ -26,8 +26,6 @@ import (
 // This file asks what "cairn report" prints, and says what to do when there is no answer.
 
 const (
-	// answerMax is the largest answer in JSON. The server has none of half that size.
-	answerMax = 64 << 20
 	// storedMax is the largest answer of a stopped store: it is kept until the store is closed.
 	storedMax = 512 << 20
 	// waitMax is how long an answer may take to begin. The server takes ten seconds for a question, and
@@ -68,33 +66,20 @@ func (e *reporting) run(ctx context.Context) error {
 
 // open finds the server to ask, or opens the stopped store. end ends what was opened.
 func (e *reporting) open() (end func(), err error) {
-	end = func() {}
-	if e.url != "" && e.key != "" { // nothing of this machine is needed
-		e.server = &server{client: &http.Client{Timeout: askMax}, base: strings.TrimSuffix(e.url, "/"), header: http.Header{}}
-	} else {
-		cfg, _, err := config.Load(e.Flags, os.Environ())
-		if err != nil {
-			return end, err
-		}
-		if e.url == "" {
+	if e.url != "" || e.watch > 0 { // a store that stays open would keep the server from starting
+		var cfg *config.Config
+		if e.server, cfg, err = e.reach(); err == nil && e.url == "" {
 			e.dir = cfg.DataDir
 		}
-		if e.watch > 0 { // a store that stays open would keep the server from starting
-			if err = readAdminToken(&cfg); err == nil {
-				e.server, err = reach(&cfg, e.url)
-			}
-		} else {
-			e.server, end, err = reachStored(&cfg, e.url)
-		}
-		if err != nil {
-			if e.url != "" {
-				err = fmt.Errorf("%w. Give the key of %s as -key", err, e.url)
-			}
-			return func() {}, err
-		}
+		return func() {}, err
 	}
-	if e.key != "" {
-		e.server.header.Set("Authorization", "Bearer "+e.key)
+	cfg, _, err := config.Load(e.Flags, os.Environ())
+	if err != nil {
+		return func() {}, err
+	}
+	e.dir = cfg.DataDir
+	if e.server, end, err = reachStored(&cfg, "", e.key); err != nil {
+		return func() {}, err
 	}
 	return end, nil
 }

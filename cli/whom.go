@@ -18,6 +18,9 @@ import (
 // This file says which server a command asks, and with which key: for commands that need no more
 // than a key that reads.
 
+// answerMax is the longest answer in JSON. The server makes none of half of that.
+const answerMax = 64 << 20
+
 // whom has the flags of such a command.
 type whom struct {
 	config.Flags
