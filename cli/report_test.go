@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -386,6 +388,30 @@ func TestReportWithAKeyAlone(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// What a stranger's server writes in the place of a status reaches no terminal either.
+func TestReportOfAForeignStatus(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(c))
+			fmt.Fprint(c, "HTTP/1.1 404 \x1b[2Jgone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			c.Close()
+		}
+	}()
+	var out, errs strings.Builder
+	if code := run([]string{"report", "visits", "-key", "k3y", "-url", "http://" + ln.Addr().String()}, &out, &errs); code != ExitFailed || !strings.Contains(errs.String(), `404 \x1b[2Jgone`) || strings.Contains(errs.String(), "\x1b") {
+		t.Errorf("%d %q", code, errs.String())
 	}
 }
 

@@ -305,7 +305,7 @@ func (b *endingBody) Close() error {
 func (e *reporting) refused(ctx context.Context, res *http.Response, body []byte) error {
 	var said refusedBody
 	if json.Unmarshal(body, &said) != nil || said.Error == "" {
-		return fmt.Errorf("the server at %s answered %s, and nothing that is from cairn. Is that the address of cairn?", e.server.where(), res.Status)
+		return fmt.Errorf("the server at %s answered %s, and nothing that is from cairn. Is that the address of cairn?", e.server.where(), tables.Safe(res.Status))
 	}
 	text := said.Error
 	if said.Field != "" && !strings.HasPrefix(text, said.Field+":") {
