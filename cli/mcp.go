@@ -45,8 +45,18 @@ type assisting struct {
 	cfg    *config.Config // nil when nothing of this machine is asked
 	server *server
 
+	turns chan struct{} // one for each question that is asked now
+
 	mu    sync.Mutex // guards what was learnt of sites
 	known map[string]siteFacts
+}
+
+// askedAtOnce is how many questions are asked at once. The server refuses more of one key, and assistants
+// do not try again.
+const askedAtOnce = 4
+
+func newAssisting() *assisting {
+	return &assisting{turns: make(chan struct{}, askedAtOnce), known: map[string]siteFacts{}}
 }
 
 // siteFacts are what a site says of itself.
@@ -54,7 +64,7 @@ type siteFacts struct{ Name, Zone string }
 
 func cmdMCP(args []string, stdout, stderr io.Writer) int {
 	f := newFlags("mcp", "[flags]", mcpAbout)
-	a := &assisting{known: map[string]siteFacts{}}
+	a := newAssisting()
 	a.register(f)
 	f.StringVar(&a.site, "site", "", "the `NAME` of the site (default: that of the key, or the only one)")
 	f.BoolVar(&a.people, "people", false, "the assistant may see people: events, sessions, users")
@@ -68,8 +78,8 @@ func cmdMCP(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	err := a.read()
-	if bad := config.CheckProps(a.props); err == nil && bad != nil {
-		err = fmt.Errorf("-props: %w", bad)
+	if err == nil {
+		err = checkProps(a.props)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "cairn mcp: %v\nRun \"cairn help mcp\" for its usage.\n", err)
@@ -86,6 +96,17 @@ func cmdMCP(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, "mcp", err)
 	}
 	return ExitOK
+}
+
+// checkProps refuses what the server would refuse at each question.
+func checkProps(props []string) error {
+	if err := config.CheckProps(props); err != nil {
+		return fmt.Errorf("-props: %w", err)
+	}
+	if n := len(httpd.AssistantLimits(props)); n > httpd.AssistantLimitsMax {
+		return fmt.Errorf("-props: all together are too long: they take %d bytes of a header that may have %d. * is every property", n, httpd.AssistantLimitsMax)
+	}
+	return nil
 }
 
 // keepOpen is a stream that others close.
@@ -106,9 +127,6 @@ func (a *assisting) caller(stderr io.Writer) *mcp.Caller {
 		Failed:  func(what any, stack []byte) { fmt.Fprintf(stderr, "cairn mcp: panic: %v\n%s", what, stack) },
 	}
 }
-
-// answerBytesMax is the longest answer. The server makes none of half of that.
-const answerBytesMax = 16 << 20
 
 // Ask implements mcp.Asker.
 func (a *assisting) Ask(ctx context.Context, q *native.Question, rawQuery string) mcp.Answer {
@@ -142,6 +160,12 @@ func (a *assisting) get(ctx context.Context, path, rawQuery string, limited bool
 		address += "?" + rawQuery
 	}
 	failed := func(err error) mcp.Answer { return mcp.Answer{Body: []byte(err.Error())} }
+	select {
+	case a.turns <- struct{}{}:
+		defer func() { <-a.turns }()
+	case <-ctx.Done():
+		return failed(a.unreached(ctx.Err()))
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return failed(err)
@@ -155,11 +179,11 @@ func (a *assisting) get(ctx context.Context, path, rawQuery string, limited bool
 		return failed(a.unreached(err))
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, answerBytesMax+1))
+	body, err := io.ReadAll(io.LimitReader(res.Body, answerMax+1))
 	switch {
 	case err != nil:
 		return failed(a.unreached(err))
-	case len(body) > answerBytesMax:
+	case len(body) > answerMax:
 		return failed(errors.New("the answer is too long"))
 	case res.StatusCode == http.StatusOK && limited && res.Header.Get(httpd.AssistantHeader) == "":
 		return failed(errors.New("the server is too old to answer an assistant without showing it people; update it, or start this command with -people"))

@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"cairn/http/native"
 )
@@ -21,7 +25,8 @@ func TestMCPHoldsToASite(t *testing.T) {
 		w.Header().Set("Cairn-Assistant", "numbers")
 		fmt.Fprint(w, `{"name":"shop","zone":"UTC"}`)
 	})
-	a := &assisting{whom: whom{url: address, key: "k3y"}, site: "shop", known: map[string]siteFacts{}}
+	a := newAssisting()
+	a.whom, a.site = whom{url: address, key: "k3y"}, "shop"
 	var err error
 	if a.server, a.cfg, err = a.reach(); err != nil {
 		t.Fatal(err)
@@ -37,5 +42,56 @@ func TestMCPHoldsToASite(t *testing.T) {
 		if site != "shop" {
 			t.Errorf("the site %q was asked", site)
 		}
+	}
+}
+
+// An assistant that asks many things at once gets all answers: what the server would refuse waits here.
+func TestMCPAsksAFewAtOnce(t *testing.T) {
+	var at, most atomic.Int32
+	address := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		defer at.Add(-1)
+		if n := at.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		time.Sleep(10 * time.Millisecond) // so that others come meanwhile
+		w.Header().Set("Cairn-Assistant", "numbers")
+		fmt.Fprint(w, `{"name":"shop","zone":"UTC"}`)
+	})
+	a := newAssisting()
+	a.whom = whom{url: address, key: "k3y"}
+	var err error
+	if a.server, a.cfg, err = a.reach(); err != nil {
+		t.Fatal(err)
+	}
+	q, _ := native.QuestionNamed("visits")
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if got := a.Ask(t.Context(), &q, ""); got.Status != 200 {
+				t.Errorf("%d %s", got.Status, got.Body)
+			}
+		})
+	}
+	all.Wait()
+	if most.Load() > askedAtOnce {
+		t.Errorf("%d questions at once", most.Load())
+	}
+	// Who gives up waits no longer.
+	for range askedAtOnce {
+		a.turns <- struct{}{}
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := a.Ask(over, &q, ""); got.Status != 0 || string(got.Body) != "interrupted" {
+		t.Errorf("%d %s", got.Status, got.Body)
+	}
+}
+
+// More properties than the server takes in one header are refused at the start, not at each question.
+func TestMCPTakesNoEndOfProps(t *testing.T) {
+	props := strings.Join(slices.Repeat([]string{strings.Repeat("p", 1000)}, 20), ",")
+	var out, errs strings.Builder
+	if code := run([]string{"mcp", "-url", "http://127.0.0.1:1", "-key", "k3y", "-props", props}, &out, &errs); code != ExitUsage || !strings.Contains(errs.String(), "-props: all together are too long") {
+		t.Errorf("%d %.300s", code, errs.String())
 	}
 }

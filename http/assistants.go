@@ -43,6 +43,10 @@ func assistantLimits(people bool, props []string) *dialect.Share {
 // value "numbers".
 const AssistantHeader = "Cairn-Assistant"
 
+// AssistantLimitsMax is how long the value of the header may be. All headers of a request together may
+// have wire.HeaderBytesMax.
+const AssistantLimitsMax = wire.HeaderBytesMax - 4<<10
+
 // AssistantLimits is the value of the header: "numbers", and "&prop=PATH" for each property that may be
 // named.
 func AssistantLimits(props []string) string {
@@ -56,7 +60,7 @@ func AssistantLimits(props []string) string {
 // readLimits reads what AssistantLimits writes; nil when it is none.
 func readLimits(text string) *dialect.Share {
 	q, err := url.ParseQuery(text)
-	if err != nil || !q.Has("numbers") || len(text) > 16<<10 {
+	if err != nil || !q.Has("numbers") || len(text) > AssistantLimitsMax {
 		return nil
 	}
 	for name := range q {
