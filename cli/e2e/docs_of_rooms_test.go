@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -12,7 +13,10 @@ import (
 // A room with more files than this says in its doc.go in which order they are read.
 const filesWithoutOrder = 12
 
-// Every room says what it is for, and a large one names each of its files.
+// named are the names of files in a comment.
+var named = regexp.MustCompile(`\b[a-z][a-z0-9_/]*\.go\b`)
+
+// Every room says what it is for, and a large one names each of its files. No file is named that is gone.
 func TestRoomsAreDescribed(t *testing.T) {
 	sources, err := goFiles(os.DirFS(top))
 	if err != nil {
@@ -33,8 +37,19 @@ func TestRoomsAreDescribed(t *testing.T) {
 	if len(files) < 20 {
 		t.Fatalf("%d rooms are found", len(files))
 	}
+	all := map[string]bool{}
+	for _, s := range sources {
+		all[path.Base(s.path)] = true
+	}
 	for room, names := range files {
 		doc := docs[room]
+		for _, name := range named.FindAllString(doc, -1) {
+			_, below := os.Stat(path.Join(top, room, name))
+			_, whole := os.Stat(path.Join(top, name))
+			if below != nil && whole != nil && !all[name] {
+				t.Errorf("%s: its doc.go names %s, which is nowhere", room, name)
+			}
+		}
 		if doc == "" {
 			t.Errorf("%s: no file has a comment that says what the package is for", room)
 			continue

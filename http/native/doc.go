@@ -79,8 +79,7 @@
 //	deletions.go  deleting events
 //	control.go    reload, and making, changing and removing sites: what the process does
 //	share.go      what a share of numbers may ask; shared.go holds a call to its share
-//	questions.go  the table of calls for those who ask them elsewhere; questionparams.go says more
-//	              of their parameters
+//	questions.go  the table of calls for those who ask them elsewhere
 //	openapi.go    the contract; decode.go events that come in, import.go those of another store;
 //	              rejected.go  which events were not taken
 //	snapshot.go, backups.go, sinks.go, loginlink.go, keys.go
