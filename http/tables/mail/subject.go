@@ -61,9 +61,27 @@ func headline(r *tables.Report) string {
 	case n.Kind != tables.KindCount:
 		return n.Title + " " + n.Text
 	case n.Number == 1:
-		return n.Text + " " + strings.TrimSuffix(strings.ToLower(n.Title), "s")
+		return n.Text + " " + singular(strings.ToLower(n.Title))
 	}
 	return n.Text + " " + strings.ToLower(n.Title)
+}
+
+// singular is the title of a number for one: "visitor, 5 minutes" of "visitors, 5 minutes".
+func singular(title string) string {
+	what, rest, more := strings.Cut(title, ",")
+	stem, ies := strings.CutSuffix(what, "ies")
+	switch {
+	case what == "people":
+		what = "person"
+	case ies:
+		what = stem + "y"
+	default:
+		what = strings.TrimSuffix(what, "s")
+	}
+	if more {
+		what += "," + rest
+	}
+	return what
 }
 
 // span is a range that has no name: its days, or its times.
