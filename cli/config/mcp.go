@@ -26,9 +26,12 @@ const mcpListMax = 256
 
 // validate returns what is wrong with the table. The error names the key.
 func (m *MCP) validate() error {
-	for name, list := range map[string][]string{"props": m.Props, "origins": m.Origins, "hosts": m.Hosts} {
-		if len(list) > mcpListMax {
-			return fmt.Errorf("mcp.%s: at most %d", name, mcpListMax)
+	for _, list := range []struct {
+		name   string
+		values []string
+	}{{"props", m.Props}, {"origins", m.Origins}, {"hosts", m.Hosts}} {
+		if len(list.values) > mcpListMax {
+			return fmt.Errorf("mcp.%s: at most %d", list.name, mcpListMax)
 		}
 	}
 	if err := CheckProps(m.Props); err != nil {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -43,6 +44,13 @@ func TestMCP(t *testing.T) {
 		}
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%.60s: %v", text, err)
+		}
+	}
+	// Of several mistakes the first is named each time.
+	long := slices.Repeat([]string{"a"}, mcpListMax+1)
+	for range 20 {
+		if err := (&MCP{Props: long, Origins: long, Hosts: long}).validate(); err == nil || err.Error() != "mcp.props: at most 256" {
+			t.Fatal(err)
 		}
 	}
 }
