@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"unicode/utf8"
 
 	"cairn/http/tables"
 )
@@ -15,23 +14,7 @@ import (
 const textMax = 200
 
 // cut makes a text safe to show, and at most textMax characters long.
-func cut(text string) string {
-	text = tables.Safe(text)
-	if len(text) <= textMax {
-		return text
-	}
-	n := 0
-	for i := range text {
-		if n++; n == textMax {
-			last := i
-			if _, size := utf8.DecodeRuneInString(text[i:]); i+size < len(text) {
-				return text[:last] + "…"
-			}
-			return text
-		}
-	}
-	return text
-}
+func cut(text string) string { return tables.CutRunes(tables.Safe(text), textMax) }
 
 var errAnswer = errors.New("the answer is no JSON")
 

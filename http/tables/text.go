@@ -115,7 +115,7 @@ func (p *page) head() {
 		wide = max(wide, width(l.Name))
 	}
 	for _, l := range r.Head {
-		p.add(span{pad(l.Name, wide, false) + "  ", inkFaint}, span{text: cutRunes(l.Text, 4*p.TextMax)})
+		p.add(span{pad(l.Name, wide, false) + "  ", inkFaint}, span{text: CutRunes(l.Text, 4*p.TextMax)})
 	}
 }
 

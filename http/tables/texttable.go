@@ -18,7 +18,7 @@ func (p *page) table(t *Table, shown, limit int) (lines []line) {
 	}
 	lines = append(lines, title)
 	if len(t.Rows) == 0 {
-		return append(lines, line{{cutTo(fallback(t.Empty, "Nothing."), limit), inkFaint}})
+		return append(lines, line{{Cut(fallback(t.Empty, "Nothing."), limit), inkFaint}})
 	}
 	head := headFit
 	if limit == 0 || limit < p.Width { // tables side by side begin at the same line
@@ -32,16 +32,9 @@ func (p *page) table(t *Table, shown, limit int) (lines []line) {
 	}
 	lines = append(lines, body...)
 	if text := p.more(t, shown); text != "" {
-		lines = append(lines, line{{cutTo(text, limit), inkFaint}})
+		lines = append(lines, line{{Cut(text, limit), inkFaint}})
 	}
 	return lines
-}
-
-func cutTo(text string, limit int) string {
-	if limit > 0 {
-		return cut(text, limit)
-	}
-	return text
 }
 
 // Which columns are left out first for want of room, see column.rank: changes but the first, numbers
@@ -68,7 +61,7 @@ func (p *page) columns(t *Table, shown int) (cols []column) {
 			if row.Faint {
 				look = inkFaint
 			}
-			col.cells = append(col.cells, span{cutRunes(cell.Text, p.TextMax), look})
+			col.cells = append(col.cells, span{CutRunes(cell.Text, p.TextMax), look})
 			change.cells = append(change.cells, span{cell.Change.Text, inkOf(cell.Change)})
 			changed = changed || cell.Change.Text != ""
 		}

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 )
@@ -19,7 +20,12 @@ func width(text string) int {
 }
 
 // Cut shortens a safe text to n columns of a terminal, 0 = no limit. What is shortened ends in "…".
-func Cut(text string, n int) string { return cutTo(text, n) }
+func Cut(text string, n int) string {
+	if n <= 0 {
+		return text
+	}
+	return cut(text, n)
+}
 
 // cut shortens a text to at most n columns; what is shortened ends in "…".
 func cut(text string, n int) string {
@@ -53,15 +59,15 @@ func pad(text string, n int, right bool) string {
 	return text + blank
 }
 
-// cutRunes shortens a text to at most n characters.
-func cutRunes(text string, n int) string {
+// CutRunes shortens a text to at most n characters, 0 = no limit. What is shortened ends in "…".
+func CutRunes(text string, n int) string {
 	if n <= 0 || len(text) <= n {
 		return text
 	}
 	count := 0
 	for i := range text {
 		if count++; count == n {
-			if rest := text[i:]; len(rest) > 1 && len([]rune(rest)) > 1 {
+			if _, size := utf8.DecodeRuneInString(text[i:]); i+size < len(text) {
 				return text[:i] + "…"
 			}
 			return text

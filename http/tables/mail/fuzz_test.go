@@ -38,7 +38,7 @@ func FuzzMail(f *testing.F) {
 			site = "cairn"
 		}
 		subject, err := new(mime.WordDecoder).DecodeHeader(header.Get("Subject"))
-		if want := cut(site+": Pages last week", subjectMax); err != nil || subject != want {
+		if want := tables.CutRunes(site+": Pages last week", subjectMax); err != nil || subject != want {
 			t.Errorf("the subject %q is read as %q: %v", want, subject, err)
 		}
 		shownBy(t, page, m.Dashboard)

@@ -53,7 +53,7 @@ func TestHostileMail(t *testing.T) {
 		}
 		header, plain, page := read(t, whole)
 		subject, err := new(mime.WordDecoder).DecodeHeader(header.Get("Subject"))
-		if want := cut(r.Site+": 131 visitors from 2026-11-22 23:00 to 2026-11-29 23:00 (+7 %)", subjectMax); err != nil || subject != want || r.Site != tables.Safe(string([]rune(text))) {
+		if want := tables.CutRunes(r.Site+": 131 visitors from 2026-11-22 23:00 to 2026-11-29 23:00 (+7 %)", subjectMax); err != nil || subject != want || r.Site != tables.Safe(string([]rune(text))) {
 			t.Errorf("%.40q: the subject is %q: %v", text, subject, err)
 		}
 		for _, name := range []string{"From", "To"} {
@@ -73,7 +73,7 @@ func TestHostileMail(t *testing.T) {
 				t.Errorf("%.40q: the %s has a character that cannot be seen: %q", text, what, body)
 			}
 		}
-		if name := cut(tables.Safe(text+"/pricing"), textMax); !strings.Contains(shown, "\n"+name+"\n") && !strings.Contains(shown, name) {
+		if name := tables.CutRunes(tables.Safe(text+"/pricing"), textMax); !strings.Contains(shown, "\n"+name+"\n") && !strings.Contains(shown, name) {
 			t.Errorf("%.40q: the page lacks %q:\n%s", text, name, shown)
 		}
 	}

@@ -95,9 +95,9 @@ type cellView struct {
 // html is the part of HTML.
 func (m *Message) html(subject string) (string, error) {
 	r := m.Report
-	v := &pageView{Subject: subject, Title: r.Title, Site: cut(r.Site, textMax), Tail: r.Tail, Dashboard: m.Dashboard}
+	v := &pageView{Subject: subject, Title: r.Title, Site: tables.CutRunes(r.Site, textMax), Tail: r.Tail, Dashboard: m.Dashboard}
 	for _, l := range r.Head {
-		v.Head = append(v.Head, tables.Line{Name: l.Name, Text: cut(l.Text, 4*textMax)})
+		v.Head = append(v.Head, tables.Line{Name: l.Name, Text: tables.CutRunes(l.Text, 4*textMax)})
 	}
 	for i, n := range r.Numbers {
 		if i%numbersRow == 0 {
@@ -199,7 +199,7 @@ func tableOf(t *tables.Table, left *int) tableView {
 		for k, c := range rows[i].Cells[:min(len(rows[i].Cells), len(columns))] {
 			cell := cellView{Pieces: []string{c.Text}, Right: columns[k].Kind.Right(), Changes: v.Heads[k].Changes, Line: columns[k].Kind != tables.KindText}
 			if !cell.Line {
-				cell.Pieces = pieces(cut(c.Text, textMax))
+				cell.Pieces = pieces(tables.CutRunes(c.Text, textMax))
 			}
 			cell.Change, cell.Arrow, cell.Color = changeOf(c.Change)
 			row.Cells = append(row.Cells, cell)

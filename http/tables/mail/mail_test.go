@@ -397,7 +397,7 @@ func TestMailOfEachQuestion(t *testing.T) {
 			for _, row := range table.Rows[:min(len(table.Rows), left)] {
 				left--
 				for _, cell := range row.Cells[:min(len(row.Cells), len(columnsOf(&table)))] {
-					if cell.Text != "" && !strings.Contains(shown, "\n"+cut(cell.Text, textMax)+"\n") {
+					if cell.Text != "" && !strings.Contains(shown, "\n"+tables.CutRunes(cell.Text, textMax)+"\n") {
 						t.Errorf("%s: %q of %s is missing", file, cell.Text, table.Title)
 					}
 				}

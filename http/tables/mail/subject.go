@@ -36,7 +36,7 @@ func subject(r *tables.Report, named string) string {
 	if n := chief(r); n != nil && n.Change.Text != "" {
 		text += " (" + whole(n.Change.Text) + ")"
 	}
-	return cut(tables.Safe(text), subjectMax)
+	return tables.CutRunes(tables.Safe(text), subjectMax)
 }
 
 // chief is the number that the subject names; nil = the report has none.
@@ -114,13 +114,4 @@ func whole(change string) string {
 		return change
 	}
 	return fmt.Sprintf("%+.0f %%", math.Round(x))
-}
-
-// cut is a text of at most so many characters.
-func cut(text string, most int) string {
-	characters := []rune(text)
-	if len(characters) <= most {
-		return text
-	}
-	return string(characters[:most-1]) + "…"
 }
