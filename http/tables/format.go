@@ -190,11 +190,10 @@ func (f *format) span(from, to time.Time) string {
 	from, to = from.In(f.zone), to.In(f.zone)
 	last := to.Add(-time.Nanosecond)
 	sameDay := from.Format(day) == last.Format(day)
-	begins := func(t time.Time) bool { return t.Day() != t.Add(-time.Nanosecond).Day() }
 	switch {
 	case !to.After(from):
 		return f.clock(from, day+", 15:04")
-	case !begins(from) || !begins(to):
+	case !beginsDay(from) || !beginsDay(to):
 		layout := day + ", 15:04"
 		if sameDay {
 			layout = "15:04"

@@ -28,6 +28,23 @@ type Report struct {
 	Tail    []string // sentences
 }
 
+// Days are the first and the last moment of the range in its zone, zero without a range; whole says that they are all of
+// some days.
+func (r *Report) Days() (first, last time.Time, whole bool) {
+	if r.From.IsZero() || !r.To.After(r.From) {
+		return first, last, false
+	}
+	zone := r.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	from, to := r.From.In(zone), r.To.In(zone)
+	return from, to.Add(-time.Nanosecond), beginsDay(from) && beginsDay(to)
+}
+
+// beginsDay reports whether a day begins at t, in the zone of t.
+func beginsDay(t time.Time) bool { return t.Day() != t.Add(-time.Nanosecond).Day() }
+
 // Line is a line of the head.
 type Line struct{ Name, Text string }
 

@@ -63,18 +63,9 @@ func Screen(q *native.Question, site string, query url.Values, ranged bool) stri
 // Lasting is a query whose range means the same days later: "lastweek" becomes the days of the report.
 // A range that is no whole days stays.
 func (r *Report) Lasting(query url.Values) url.Values {
-	if r.From.IsZero() || !r.To.After(r.From) || query.Get("range") == "all" {
+	from, to, whole := r.Days()
+	if !whole || query.Get("range") == "all" {
 		return query
-	}
-	zone := r.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
-	from, to := r.From.In(zone), r.To.In(zone)
-	for _, t := range []time.Time{from, to} {
-		if t.Day() == t.Add(-time.Nanosecond).Day() {
-			return query
-		}
 	}
 	lasting := make(url.Values)
 	for name, values := range query {
@@ -82,6 +73,6 @@ func (r *Report) Lasting(query url.Values) url.Values {
 	}
 	lasting.Del("range")
 	lasting.Set("from", from.Format(time.DateOnly))
-	lasting.Set("to", to.Add(-time.Nanosecond).Format(time.DateOnly))
+	lasting.Set("to", to.Format(time.DateOnly))
 	return lasting
 }

@@ -86,24 +86,18 @@ func singular(title string) string {
 
 // span is a range that has no name: its days, or its times.
 func span(r *tables.Report) string {
-	if r.From.IsZero() || !r.To.After(r.From) {
+	from, last, whole := r.Days()
+	const clock = "2006-01-02 15:04"
+	switch first := from.Format(time.DateOnly); {
+	case !last.After(from):
 		return ""
-	}
-	zone := r.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
-	from, to := r.From.In(zone), r.To.In(zone)
-	midnight := func(t time.Time) bool { return t.Day() != t.Add(-time.Nanosecond).Day() }
-	if !midnight(from) || !midnight(to) {
-		const clock = "2006-01-02 15:04"
-		return "from " + from.Format(clock) + " to " + to.Format(clock)
-	}
-	first, last := from.Format(time.DateOnly), to.Add(-time.Nanosecond).Format(time.DateOnly)
-	if first == last {
+	case !whole:
+		return "from " + from.Format(clock) + " to " + last.Add(time.Nanosecond).Format(clock)
+	case first == last.Format(time.DateOnly):
 		return "on " + first
+	default:
+		return "from " + first + " to " + last.Format(time.DateOnly)
 	}
-	return "from " + first + " to " + last
 }
 
 // whole is a change without the digits after its point: "+8.3 %" is "+8 %". A small one keeps them.
