@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -73,9 +72,8 @@ func sentence(a Answer) string {
 	if json.Unmarshal(a.Body, &refused) != nil || refused.Error == "" {
 		return fmt.Sprintf("the server answered %d", a.Status)
 	}
-	switch refused.Error {
-	case "query_timeout":
+	if refused.Error == "query_timeout" {
 		return "query_timeout: the question takes too long; ask for fewer days, or for less at once"
 	}
-	return safeLines(cmp.Or(refused.Error, "refused"))
+	return safeLines(refused.Error)
 }
