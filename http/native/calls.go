@@ -150,7 +150,7 @@ func init() { // it depends on the table, and calls of the table on it
 	savedParams = append(slices.Clip(plainFilters), paramVisit)
 	for _, r := range table {
 		for _, p := range r.params {
-			if p != paramSite && p != paramSaved && !savedParams.has(p.stands()[0]) {
+			if p != paramSite && p != paramSaved && savedParams.find(p.stands()[0]) == nil {
 				savedParams = append(savedParams, p)
 			}
 		}

@@ -495,6 +495,14 @@ func TestTable(t *testing.T) {
 			seen[p] = true
 		}
 	}
+	// So it is in the query of what is saved.
+	seen := map[string]bool{}
+	for _, name := range savedParams.names() {
+		if seen[name] {
+			t.Errorf("%s is listed twice for what is saved", name)
+		}
+		seen[name] = true
+	}
 	// A name is of one kind in all calls.
 	kinds := map[string]parameterKind{}
 	for _, r := range table {
