@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"cairn/http/dialect"
 )
 
 // This file is the screen of numbers: what events carry as their value, or in a property that
@@ -104,7 +106,7 @@ func numberTitle(field string) string {
 	if path, ok := strings.CutPrefix(field, "extra."); ok {
 		return path + " (extra)"
 	}
-	return fieldTitle(field)
+	return dialect.FieldTitle(field)
 }
 
 // aggregateTiles is the panel of the numbers.
@@ -205,7 +207,7 @@ func (p *page) aggregateChart(of string, m *metric, ask func() *asked) *panel {
 func (p *page) aggregateTable(of, by string, shown *metric) *panel {
 	columns := append([]*metric{shown}, slices.DeleteFunc(slices.Clone(aggregateMetrics), func(m *metric) bool { return m == shown })...)
 	t := &table{call: "aggregate", by: by, own: state{{"of", of}, {"by", by}, {"interval", ""}, {"sort", shown.key}}, columns: columns, filter: by, code: by == "page"}
-	n := &panel{name: "by", title: "By " + fieldTitle(by), lines: 30, wide: true}
+	n := &panel{name: "by", title: "By " + dialect.FieldTitle(by), lines: 30, wide: true}
 	p.fill(n, t, true)
 	p.stays(n)
 	return n

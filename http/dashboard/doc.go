@@ -47,7 +47,7 @@
 //
 //	format.go     numbers, rates, changes and durations in the viewer's language
 //	dates.go      times on the wall clock of the site
-//	names.go      names of countries, languages, devices, channels, types
+//	names.go      flags of countries; their names, and those of other codes, are in http/dialect
 //	chart.go      series over time as SVG: paths, points, the sentence, the table
 //	chart_scale.go, chart_time.go  which numbers stand beside a chart, which times below
 //	chart_spark.go, chart_hours.go, chart_cohorts.go, chart_paths.go, chart_funnel.go

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cairn/http/dialect"
 )
 
 // This file is the screen of one event, /events/ID: all of its fields, and the visit around it.
@@ -126,7 +128,7 @@ func (p *page) viewEvent(e *eventData, raw []byte) *eventView {
 	}
 	v := &eventView{
 		Back: link{Text: "Events", Href: p.screenHref("events", p.state.without("_panel", "_wait"))},
-		Type: EventType(e.Type), What: e.what(), Time: p.timeOf(e.Time), Received: p.timeOf(e.Received),
+		Type: dialect.TypeName(e.Type), What: e.what(), Time: p.timeOf(e.Time), Received: p.timeOf(e.Received),
 	}
 	if late := e.Received.Sub(e.Time); late >= time.Second {
 		v.Late = p.locale.Duration(late) + " later"
@@ -212,7 +214,7 @@ func (p *page) fieldRow(n node, field string, list state) fieldRow {
 	if field == "" || n.null {
 		return r
 	}
-	if said := p.valueText(strings.TrimPrefix(field, "context."), n.text); said != n.text {
+	if said := dialect.ValueName(strings.TrimPrefix(field, "context."), n.text); said != n.text {
 		r.Said = said
 	}
 	r.Column = p.screenHref("events", p.withColumn(list, field))

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cairn/http/dialect"
 )
 
 // This file reads an event of the API as what screens show of it: its fields as a tree, each with
@@ -68,7 +70,7 @@ func (e *eventData) what() string {
 			return text
 		}
 	}
-	return EventType(e.Type)
+	return dialect.TypeName(e.Type)
 }
 
 // source is where the event says that its visitor came from.

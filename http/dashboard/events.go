@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cairn/http/dialect"
 )
 
 // This file is the screen of the list of events: the bars of their number over time, and the list.
@@ -168,7 +170,7 @@ func (p *page) eventList() *panel {
 		v := &eventsView{Caption: n.title, CSV: p.csvOf(q), Order: "In the order of their receipt, the newest first"}
 		columns := p.columns()
 		for _, c := range columns {
-			title := fieldTitle(c)
+			title := dialect.FieldTitle(c)
 			v.Columns = append(v.Columns, eventColumnView{Title: title, Name: c, Remove: p.href(p.toggled(p.state, c))})
 		}
 		for i := range a.Events {
@@ -201,7 +203,7 @@ func (p *page) eventRow(e *eventData) eventRowView {
 	r := eventRowView{
 		ID: e.ID, Href: p.screenHref("events", p.state.without("after", "_open"), e.ID),
 		Time: p.locale.Date(e.Time) + ", " + p.locale.Seconds(e.Time), At: p.locale.Machine(e.Time), Full: p.locale.FullTime(e.Time),
-		Type: EventType(e.Type), What: e.what(), Person: e.person(), Flag: Flag(e.about("country")), Source: e.source(),
+		Type: dialect.TypeName(e.Type), What: e.what(), Person: e.person(), Flag: Flag(e.about("country")), Source: e.source(),
 	}
 	if r.Person != "" {
 		r.Profile = p.personHref(r.Person)
@@ -219,7 +221,7 @@ func (p *page) eventCell(e *eventData, column string) eventCellView {
 		}
 	}
 	for i, t := range texts {
-		texts[i] = p.valueText(column, t)
+		texts[i] = dialect.ValueName(column, t)
 	}
 	if column == "country" {
 		c.Flag = Flag(e.about("country"))

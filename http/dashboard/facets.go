@@ -3,6 +3,8 @@ package dashboard
 import (
 	"slices"
 	"strconv"
+
+	"cairn/http/dialect"
 )
 
 // This file is the panel of the fields of events: each opens to its values, which can be chosen or
@@ -155,7 +157,7 @@ func facetPlace(places map[string][2]int, f fieldData) int {
 // facet makes the view of a field. values is nil when it is closed.
 func (p *page) facet(field string, open []string, values *asked) facetView {
 	s := p.state.anew()
-	v := facetView{Title: fieldTitle(field), Name: field, Open: values != nil,
+	v := facetView{Title: dialect.FieldTitle(field), Name: field, Open: values != nil,
 		Column: p.href(p.toggled(p.state, field)), Shown: slices.Contains(p.columns(), field)}
 	now := slices.Clone(open)
 	if at := slices.Index(now, field); at >= 0 {
@@ -194,14 +196,14 @@ func (p *page) facet(field string, open []string, values *asked) facetView {
 		if r.Value == nil {
 			f.Text, f.On, f.Href, f.Not = textNoValue, slices.Contains(s.all("has!"), field), p.href(s.flip("has!", field)), p.href(s.and("has", field))
 		} else {
-			f.Text, f.Title, f.On = p.valueText(field, *r.Value), *r.Value, slices.Contains(chosen, *r.Value)
+			f.Text, f.Title, f.On = dialect.ValueName(field, *r.Value), *r.Value, slices.Contains(chosen, *r.Value)
 			f.Href, f.Not = p.href(s.flip(key, *r.Value)), p.href(s.but(key, *r.Value).and(key+"!", *r.Value))
 		}
 		v.Values = append(v.Values, f)
 	}
 	for _, c := range chosen { // what is chosen is there, whatever is searched for
 		if !slices.ContainsFunc(v.Values, func(f facetValue) bool { return f.Title == c }) {
-			v.Values = append(v.Values, facetValue{Text: p.valueText(field, c), Title: c, On: true, Href: p.href(s.but(key, c)), Not: p.href(s.but(key, c).and(key+"!", c))})
+			v.Values = append(v.Values, facetValue{Text: dialect.ValueName(field, c), Title: c, On: true, Href: p.href(s.but(key, c)), Not: p.href(s.but(key, c).and(key+"!", c))})
 		}
 	}
 	if more := a.Count - len(a.Rows); more > 0 {

@@ -9,9 +9,6 @@ import (
 
 // This file says filters in words, and makes them from what a form says.
 
-// fieldTitle is the name of a field.
-func fieldTitle(field string) string { return dialect.FieldTitle(field) }
-
 // dialogFields are the fields of the form of filters in their groups. visit says that they are asked
 // of the visit, not of each event.
 var dialogFields = []struct {
@@ -58,7 +55,7 @@ func (p *page) propertyGroup(q *asked, shown string) (group fieldGroup) {
 	}
 	for _, f := range a.Fields {
 		if strings.HasPrefix(f.Field, "prop.") && len(group.Fields) < propertiesMost {
-			group.Fields = append(group.Fields, link{Text: fieldTitle(f.Field), Href: f.Field, On: f.Field == strings.TrimPrefix(shown, "visit.")})
+			group.Fields = append(group.Fields, link{Text: dialect.FieldTitle(f.Field), Href: f.Field, On: f.Field == strings.TrimPrefix(shown, "visit.")})
 		}
 	}
 	return group
@@ -78,7 +75,7 @@ func (p *page) fieldGroups(shown string, more ...fieldGroup) (groups []fieldGrou
 			if g.visit {
 				name = "visit." + f
 			}
-			group.Fields = append(group.Fields, link{Text: fieldTitle(f), Href: name, On: f == shown})
+			group.Fields = append(group.Fields, link{Text: dialect.FieldTitle(f), Href: name, On: f == shown})
 			known = known || f == shown
 		}
 		groups = append(groups, group)
@@ -90,7 +87,7 @@ func (p *page) fieldGroups(shown string, more ...fieldGroup) (groups []fieldGrou
 		}
 	}
 	if !known {
-		groups = append(groups, fieldGroup{Title: "Others", Fields: []link{{Text: fieldTitle(shown), Href: shown, On: true}}})
+		groups = append(groups, fieldGroup{Title: "Others", Fields: []link{{Text: dialect.FieldTitle(shown), Href: shown, On: true}}})
 	}
 	return groups
 }
@@ -159,7 +156,7 @@ type filterForm struct {
 func (p *page) chip(f filter) chipView {
 	field, end := f.split()
 	bare := strings.TrimPrefix(field, "visit.")
-	c := chipView{Field: fieldTitle(bare), Edit: p.href(p.state.anew().with("_edit", f.key)), Remove: p.href(p.state.anew().without(f.key))}
+	c := chipView{Field: dialect.FieldTitle(bare), Edit: p.href(p.state.anew().with("_edit", f.key)), Remove: p.href(p.state.anew().without(f.key))}
 	for _, o := range operators {
 		if o.end == end {
 			c.Words = o.words
@@ -167,7 +164,7 @@ func (p *page) chip(f filter) chipView {
 	}
 	var words []string
 	for _, v := range f.values {
-		words = append(words, p.valueText(bare, v))
+		words = append(words, dialect.ValueName(bare, v))
 	}
 	join := " or "
 	if strings.HasPrefix(end, "!") {
@@ -178,7 +175,7 @@ func (p *page) chip(f filter) chipView {
 	case bare == "has":
 		var titles []string
 		for _, v := range f.values {
-			titles = append(titles, fieldTitle(v))
+			titles = append(titles, dialect.FieldTitle(v))
 		}
 		c.Field, c.Words, c.Values = strings.Join(titles, " and "), "is there", ""
 		if end == "!" {
@@ -193,26 +190,4 @@ func (p *page) chip(f filter) chipView {
 		c.Field, c.Edit, c.Values = "Saved filter", "", strings.Join(p.savedNames(f.values), " and ")
 	}
 	return c
-}
-
-// valueText is a value of a field to people: countries and languages have names.
-func (p *page) valueText(field, value string) string {
-	switch field {
-	case "country":
-		return Country(value)
-	case "language":
-		return Language(value)
-	case "type":
-		return EventType(value)
-	case "channel":
-		return Channel(value)
-	case "device":
-		return Device(value)
-	case "new":
-		if value == "true" {
-			return "yes"
-		}
-		return "no"
-	}
-	return value
 }

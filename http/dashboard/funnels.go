@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cairn/engine/calendar"
+	"cairn/http/dialect"
 )
 
 // This file is the screen of funnels: the saved ones with their rates, or one funnel with its
@@ -225,7 +226,7 @@ func (p *page) funnelSplit(ask func() *asked) *panel {
 }
 
 // splitTitle is the name of a field of an event or a visit.
-func splitTitle(field string) string { return fieldTitle(strings.TrimPrefix(field, "visit.")) }
+func splitTitle(field string) string { return dialect.FieldTitle(strings.TrimPrefix(field, "visit.")) }
 
 func (p *page) viewSplit(a *funnelAnswer, field string) *matrixView {
 	bare := strings.TrimPrefix(field, "visit.")
@@ -248,7 +249,7 @@ func (p *page) viewSplit(a *funnelAnswer, field string) *matrixView {
 		case r.Value == nil:
 			row.Text, row.None = textNoValue, true
 		default:
-			row.Text, row.Title = p.valueText(bare, *r.Value), *r.Value
+			row.Text, row.Title = dialect.ValueName(bare, *r.Value), *r.Value
 			if bare == "country" {
 				row.Flag = Flag(*r.Value)
 			}

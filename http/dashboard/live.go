@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cairn/engine/event"
+	"cairn/http/dialect"
 )
 
 // This file is the screen of now: who is here, what they look at, and each event as it comes. The
@@ -154,7 +155,7 @@ func (p *page) viewLive(a *liveAnswer) *liveView {
 			var r topRow
 			if i < len(t.rows) {
 				value := t.rows[i].Value
-				r = topRow{Text: p.valueText(t.field, value), Title: value, Count: p.locale.Number(uint64(t.rows[i].Visitors)), Bar: percent(t.rows[i].Visitors / max(1, t.rows[0].Visitors))}
+				r = topRow{Text: dialect.ValueName(t.field, value), Title: value, Count: p.locale.Number(uint64(t.rows[i].Visitors)), Bar: percent(t.rows[i].Visitors / max(1, t.rows[0].Visitors))}
 				if t.field == "country" {
 					r.Flag = Flag(value)
 				}
@@ -183,7 +184,7 @@ func (p *page) viewLines(a *eventsAnswer) *linesView {
 	v.Person = p.screenHref("people", append(kept, pair{"user", ""}))
 	names := make(map[string]string)
 	for _, code := range event.Types {
-		names[string(code)] = EventType(string(code))
+		names[string(code)] = dialect.TypeName(string(code))
 	}
 	types, err := json.Marshal(names)
 	if err != nil {

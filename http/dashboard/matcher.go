@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cairn/http/dialect"
 )
 
 // This file is about filters that are a parameter themselves: the steps of a funnel, what begins
@@ -163,9 +165,9 @@ func (p *page) matcherText(m matcher) string {
 	case m.kind == kindPage:
 		text = "Page" + join + m.value
 	case typed && m.value == "":
-		text = EventType(t)
+		text = dialect.TypeName(t)
 	case typed:
-		text = EventType(t) + join + m.value
+		text = dialect.TypeName(t) + join + m.value
 	case m.kind == kindEvent:
 		text = "Event" + join + m.value
 	}
@@ -174,9 +176,9 @@ func (p *page) matcherText(m matcher) string {
 		if i > 0 && alike(m.lines[i-1], c) {
 			text += "or "
 		}
-		text += fieldTitle(c.field) + " " + operatorWords(c.op)
+		text += dialect.FieldTitle(c.field) + " " + operatorWords(c.op)
 		if c.op != "has" && c.op != "hasnot" {
-			text += " " + p.valueText(c.field, c.value)
+			text += " " + dialect.ValueName(c.field, c.value)
 		}
 	}
 	return text
@@ -247,10 +249,10 @@ func viewMatcher(m matcher, number int, label string, anything bool) matcherView
 	}
 	var typed []choice
 	for _, t := range kindTypes {
-		typed = append(typed, option(kindType+t, EventType(t)))
+		typed = append(typed, option(kindType+t, dialect.TypeName(t)))
 	}
 	if t, is := strings.CutPrefix(m.kind, kindType); is && !slices.Contains(kindTypes, t) {
-		typed = append(typed, option(m.kind, EventType(t)))
+		typed = append(typed, option(m.kind, dialect.TypeName(t)))
 	}
 	v.Kinds = []choiceGroup{{"", first}, {"Of a type", typed}, {"As text", []choice{option(kindText, "Filter")}}}
 	if m.kind == kindEvent || strings.HasPrefix(m.kind, kindType) {

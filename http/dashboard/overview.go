@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"cairn/http/dialect"
 )
 
 // This file is the overview of a site: the numbers of its visits, their course, and where they
@@ -269,7 +271,7 @@ func (p *page) empty() *emptyView {
 
 // barred is what a panel says of which a filter leaves nothing.
 func (p *page) barred(key string) *emptyView {
-	e := &emptyView{Text: fmt.Sprintf(textBarred, fieldTitle(key))}
+	e := &emptyView{Text: fmt.Sprintf(textBarred, dialect.FieldTitle(key))}
 	if !p.embedded() {
 		e.Helps = []link{{Text: textTakeOff, Href: p.href(p.state.anew().without(key))}}
 	}

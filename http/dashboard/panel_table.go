@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cairn/http/dialect"
 )
 
 // This file makes tables: rows of the API with a bar behind each, whose click filters.
@@ -150,7 +152,7 @@ func (p *page) viewTable(n *panel, t *table, q *asked, a *tableAnswer, full bool
 			title = tb.title
 		}
 	}
-	v := &tableView{Caption: title, Head: orWords(t.head, fieldTitle(t.by)), Count: p.locale.Number(uint64(a.Count)), Full: full}
+	v := &tableView{Caption: title, Head: orWords(t.head, dialect.FieldTitle(t.by)), Count: p.locale.Number(uint64(a.Count)), Full: full}
 	columns := t.columns
 	if !full {
 		columns = columns[:min(max(t.short, 1), len(columns))]
@@ -225,7 +227,7 @@ func (p *page) viewRow(t *table, r *row, columns []*metric, most float64, full b
 			v.Text = textNoValue
 		}
 	} else {
-		v.Text = p.valueText(t.by, *r.value)
+		v.Text = dialect.ValueName(t.by, *r.value)
 		if v.Title = *r.value; v.Text == "" {
 			v.Text = "“”"
 		}
@@ -263,7 +265,7 @@ func (p *page) inText(by string, r *row, v *rowView) string {
 			if field == "country" {
 				v.Flag = Flag(*in)
 			}
-			parts = append(parts, p.valueText(field, *in))
+			parts = append(parts, dialect.ValueName(field, *in))
 		}
 	}
 	return strings.Join(parts, ", ")

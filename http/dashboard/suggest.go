@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cairn/http/dialect"
 )
 
 // This file finds what a form suggests: pages, names and fields that the events of the range have.
@@ -75,12 +77,12 @@ func (s *suggestions) lists(p *page) (v suggestionsView) {
 		}
 	}
 	for _, f := range v.props {
-		v.Fields = append(v.Fields, choice{Value: f, Text: fieldTitle(f)})
+		v.Fields = append(v.Fields, choice{Value: f, Text: dialect.FieldTitle(f)})
 	}
 	for _, g := range dialogFields {
 		for _, f := range g.fields {
 			if f != "entry" && f != "exit" && f != "new" { // of visits alone
-				v.Fields = append(v.Fields, choice{Value: f, Text: fieldTitle(f)})
+				v.Fields = append(v.Fields, choice{Value: f, Text: dialect.FieldTitle(f)})
 			}
 		}
 	}
@@ -106,13 +108,13 @@ func (p *page) fieldChoices(current string, visits bool, props []string, none st
 			case slices.Contains([]string{"entry", "exit", "new"}, f): // of visits alone
 				continue
 			}
-			group.Choices = append(group.Choices, option(name, fieldTitle(f)))
+			group.Choices = append(group.Choices, option(name, dialect.FieldTitle(f)))
 		}
 		groups = append(groups, group)
 	}
 	group := choiceGroup{Title: "Property"}
 	for _, f := range props {
-		group.Choices = append(group.Choices, option(f, fieldTitle(f)))
+		group.Choices = append(group.Choices, option(f, dialect.FieldTitle(f)))
 	}
 	if !known {
 		group.Choices = append(group.Choices, choice{current, splitTitle(current), true})

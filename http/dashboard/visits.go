@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cairn/http/dialect"
 )
 
 // This file shows visits: the line of one in a list, and the events of one as a story.
@@ -135,7 +137,7 @@ func (p *page) sourceOf(v *visitData) string {
 	if v.Referrer != "" {
 		return v.Referrer
 	}
-	return Channel(v.ReferrerType)
+	return dialect.ChannelName(v.ReferrerType)
 }
 
 // pathOf is the path of an address; a text that is none stays as it is.
@@ -236,13 +238,13 @@ func (p *page) placeOf(events []eventData) (facts []fact) {
 		}
 		return ""
 	}
-	place := joined(", ", about("city"), Country(about("country")))
+	place := joined(", ", about("city"), dialect.CountryName(about("country")))
 	for _, f := range []fact{
 		{"Place", place, Flag(about("country"))},
-		{"Device", joined(", ", Device(about("device")), joined(" ", about("brand"), about("model")), about("screen")), ""},
+		{"Device", joined(", ", dialect.DeviceName(about("device")), joined(" ", about("brand"), about("model")), about("screen")), ""},
 		{"Browser", joined(" ", about("browser"), about("browser_version")), ""},
 		{"System", joined(" ", about("os"), about("os_version")), ""},
-		{"Language", Language(about("language")), ""},
+		{"Language", dialect.LanguageName(about("language")), ""},
 	} {
 		if f.Text != "" {
 			facts = append(facts, f)

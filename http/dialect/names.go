@@ -33,6 +33,25 @@ func FieldTitle(field string) string {
 	return field
 }
 
+// ValueName is a value of a field to people: "Germany" of country DE, "yes" of new true.
+func ValueName(field, value string) string {
+	switch field {
+	case "country":
+		return CountryName(value)
+	case "language":
+		return LanguageName(value)
+	case "type":
+		return TypeName(value)
+	case "channel":
+		return ChannelName(value)
+	case "device":
+		return DeviceName(value)
+	case "new":
+		return known(map[string]string{"true": "yes", "false": "no"}, value)
+	}
+	return value
+}
+
 // DeviceName is how a kind of device is called.
 func DeviceName(code string) string { return known(deviceNames, code) }
 

@@ -44,20 +44,9 @@ func lower(title string) string {
 
 // valueName is a value of a field to people.
 func valueName(field, value string) string {
-	name := value
-	switch field = strings.TrimPrefix(field, "visit."); field {
-	case "country":
-		name = dialect.CountryName(value)
-	case "language":
-		name = dialect.LanguageName(value)
-	case "type":
-		name = dialect.TypeName(value)
-	case "channel":
-		name = dialect.ChannelName(value)
-	case "device":
-		name = dialect.DeviceName(value)
-	case "new":
-		name = map[string]string{"true": "yes", "false": "no"}[value]
+	field = strings.TrimPrefix(field, "visit.")
+	name := dialect.ValueName(field, value)
+	switch field {
 	case "weekday":
 		name = weekdayName(value)
 	case "hour":
@@ -66,9 +55,6 @@ func valueName(field, value string) string {
 		if day, hour, ok := strings.Cut(value, "-"); ok {
 			name = weekdayName(day) + " " + hour + ":00"
 		}
-	}
-	if name == "" {
-		name = value
 	}
 	if name == "" {
 		return emptyValue
