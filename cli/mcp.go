@@ -145,7 +145,7 @@ func (a *assisting) Ask(ctx context.Context, q *native.Question, rawQuery string
 		return a.named(ctx, answer)
 	}
 	facts := a.facts(ctx, name)
-	answer.Site = facts.Name
+	answer.Site, answer.Query = facts.Name, rawQuery
 	if zone, err := time.LoadLocation(facts.Zone); err == nil {
 		answer.Zone = zone
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +37,9 @@ func TestMCPHoldsToASite(t *testing.T) {
 		got := a.Ask(t.Context(), &q, rawQuery)
 		if got.Status != status || status == 0 && string(got.Body) != "site: whoever set this up lets it ask shop alone" {
 			t.Errorf("%q: %d %s", rawQuery, got.Status, got.Body)
+		}
+		if asked, err := url.ParseQuery(got.Query); status == 200 && (err != nil || asked.Get("site") != "shop") { // the command for people asks the same
+			t.Errorf("%q: the query is told as %q", rawQuery, got.Query)
 		}
 	}
 	for _, site := range sites {

@@ -22,6 +22,7 @@ import (
 type asks struct {
 	status int
 	body   string
+	query  string
 	asked  atomic.Value // string
 }
 
@@ -30,7 +31,7 @@ func (a *asks) Ask(_ context.Context, q *native.Question, rawQuery string) Answe
 	if a.body == "panic" {
 		panic("of a question")
 	}
-	return Answer{Status: a.status, Body: []byte(a.body), Site: "shop"}
+	return Answer{Status: a.status, Body: []byte(a.body), Site: "shop", Query: a.query}
 }
 
 // callerOn is a caller of an Asker.
@@ -280,6 +281,15 @@ func TestLongQuery(t *testing.T) {
 	got := r.Result.Content[0].Text
 	if len(got) > contentBytesMax || strings.Contains(got, "curl") || strings.Contains(got, "dashboard") || !strings.Contains(got, "7") {
 		t.Errorf("%d bytes: %.300s … %s", len(got), got, got[len(got)-100:])
+	}
+}
+
+// The command asks what was asked, the site included that whoever set this up has chosen.
+func TestCurlOfASite(t *testing.T) {
+	a := &asks{status: 200, body: `{"site":"shop","zone":"UTC","rows":[]}`, query: "by=name&site=shop"}
+	r := callTool(t, New(Options{Version: "test"}), callerOn(a), "breakdown", `{"by":"name"}`)
+	if got := r.Result.Content[0].Text; !strings.HasSuffix(got, "'https://stats.example/api/v1/breakdown?by=name&site=shop'\n") {
+		t.Errorf("%s", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -46,7 +47,7 @@ func (c *Caller) describe(q *native.Question, rawQuery string, query url.Values,
 	if c.Dashboard && a.Site != "" {
 		link("The same in the dashboard", c.Address(tables.Screen(q, a.Site, query, f.From != "")))
 	}
-	link("The same by curl", curl(c.Address(q.Path), rawQuery))
+	link("The same by curl", curl(c.Address(q.Path), cmp.Or(a.Query, rawQuery)))
 
 	b := marked + "\n\n"
 	left := contentBytesMax - len(b) - end.Len() - 1

@@ -33,6 +33,7 @@ type Answer struct {
 	Body   []byte         // JSON
 	Site   string         // the name of the site; "" = not known
 	Zone   *time.Location // of the site's days; nil = UTC
+	Query  string         // what was asked, where the Asker has added something; "" = nothing was added
 }
 
 // Caller is who calls a tool.
