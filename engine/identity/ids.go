@@ -26,7 +26,7 @@ import (
 // concurrent use. Pebble has all entries except those that have changed since they were
 // last written. Entries in use are in memory, as they are or packed.
 type IDs struct {
-	filter  *idFilter // of every id there is; nil = no filter
+	filter  *idFilter // of every id there is that is no ordinal; nil = no filter
 	db      pebble.Reader
 	max     int // bytes of hot that may stay after all entries are written
 	part    int // bytes of changed entries that are written at once
@@ -183,7 +183,7 @@ func (t *IDs) find() (*idEntry, error) {
 	if v := t.pack.get(t.hash, t.key); v != nil {
 		return t.read(v)
 	}
-	if t.filter != nil && !t.filter.mayContain(t.hash) {
+	if t.filter != nil && !numbered(t.key) && !t.filter.mayContain(t.hash) {
 		return nil, nil
 	}
 	if t.db == nil {
@@ -222,11 +222,19 @@ func (t *IDs) add(ord uint64) *idEntry {
 	k := &idEntry{ord: ord}
 	t.added++
 	t.hold(k)
-	if t.filter != nil {
+	if t.filter != nil && !numbered(t.key) {
 		t.filter.add(t.hash)
 	}
 	t.change(k)
 	return k
+}
+
+// addNumbered adds the visit or the named session that begins with the event at seq. It does not
+// look for one: what the table has was made by earlier events.
+func (t *IDs) addNumbered(site uint32, kind byte, seq uint64) *idEntry {
+	t.key = append(appendKey(t.key[:0], site, kind, 0, ""), visitID(seq)...)
+	t.hash = maphash.Bytes(t.seed, t.key)
+	return t.add(seq)
 }
 
 // getOrAdd returns the entry of an id. A new id gets an entry with the ordinal ord.

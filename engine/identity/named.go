@@ -198,13 +198,10 @@ func (t *IDs) getNamed(site uint32, ord uint64) (*idEntry, error) {
 }
 
 // addNamed adds the named session that begins at seq.
-func (t *IDs) addNamed(site uint32, seq uint64, name string) (*idEntry, error) {
-	k, err := t.getNamed(site, seq)
-	if k == nil && err == nil {
-		k = t.add(seq)
-		k.session = &namedSession{name: strings.Clone(name)}
-	}
-	return k, err
+func (t *IDs) addNamed(site uint32, seq uint64, name string) *idEntry {
+	k := t.addNumbered(site, kindNamed, seq)
+	k.session = &namedSession{name: strings.Clone(name)}
+	return k
 }
 
 // assignNamed assigns the session that the event at seq names. The event is in the session
@@ -242,10 +239,7 @@ func (t *IDs) assignNamed(site uint32, seq uint64, e *event.Event, r *event.Rule
 		return nil
 	}
 	if session == nil {
-		var err error
-		if session, err = t.addNamed(site, seq, e.Session); err != nil {
-			return err
-		}
+		session = t.addNamed(site, seq, e.Session)
 	}
 	for _, k := range names {
 		if k != nil {

@@ -263,10 +263,7 @@ func (t *IDs) updateVisit(site uint32, seq uint64, e *event.Event, r *event.Rule
 	visitor := visitorOf(e)
 	if p.Session == seq {
 		v := &Visit{id: strings.Clone(p.SessionID), visitor: strings.Clone(visitor), first: e.Time, last: e.Time}
-		if _, err := t.get(site, kindVisit, 0, visitID(seq)); err != nil {
-			return err
-		}
-		t.add(seq).visit = v
+		t.addNumbered(site, kindVisit, seq).visit = v
 		if err := t.addVisit(site, kindFingerprint, fingerprintOf(e), seq, seq); err != nil {
 			return err
 		}
