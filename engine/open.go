@@ -21,6 +21,7 @@ import (
 	"cairn/wal"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -342,6 +343,12 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		Logger:                      pebbleLogger{e},
 	}
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
+	// Most look-ups are of ids that are there, in the last level. A filter of each table above it spares
+	// a look at a block of it. The last level has none: its filters would be the largest by far.
+	for i := range opts.Levels {
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(idFilterBits)
+	}
+	opts.Levels[len(opts.Levels)-1].FilterPolicy = pebble.NoFilterPolicy
 	opts.EventListener = &pebble.EventListener{
 		WALCreated: e.files.Created,
 		ManifestCreated: func(info pebble.ManifestCreateInfo) {
@@ -372,6 +379,10 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	}
 	return opts
 }
+
+// idFilterBits is how many bits of a filter of a table there are for each key. One look in twelve is
+// in vain.
+const idFilterBits = 6
 
 // pebbleLogger turns Pebble's fatal errors into the engine's failure. Pebble reports them
 // by ending the process, so Fatalf must not return.
