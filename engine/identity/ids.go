@@ -45,6 +45,7 @@ type IDs struct {
 	touch   toucher
 	watched map[string]bool // ids that may be forgotten, and whether an event has met them since; see forget.go
 	damaged bool            // see Probe
+	probes  []probedID      // scratch
 }
 
 const (

@@ -2,7 +2,11 @@
 
 package identity
 
-import "cairn/engine/event"
+import (
+	"math"
+
+	"cairn/engine/event"
+)
 
 // Damaged says that some of the stored ids cannot be read, so that Probe reads what Assign
 // would. It is called before the table has an entry.
@@ -20,15 +24,8 @@ func (t *IDs) Probes(events int) bool { return t.damaged || events <= probedMost
 // nothing. A request is probed before any of its events is assigned, because an error of Assign
 // leaves it half taken.
 func (t *IDs) Probe(site uint32, e *event.Event, q *Question) error {
-	for _, id := range []struct {
-		kind, dialect byte
-		id            string
-	}{
-		{KindUser, 0, e.User}, {KindUser, 0, e.Previous},
-		{KindAnonymous, 0, e.User}, {KindAnonymous, 0, e.Anonymous}, {KindAnonymous, 0, e.Previous},
-		{kindSession, DialectNumber(e.Dialect), e.Session}, {kindImported, DialectNumber(e.Dialect), e.SessionOf}, {kindOrder, 0, e.Name},
-		{kindVisitor, 0, visitorOf(e)}, {kindFingerprint, 0, fingerprintOf(e)}, {kindFingerprint, 0, q.Before},
-	} {
+	r := t.rules[site].At(e.Dialect, math.MaxUint64)
+	for _, id := range t.probed(e, q, r) {
 		if id.id == "" {
 			continue
 		}
@@ -36,7 +33,7 @@ func (t *IDs) Probe(site uint32, e *event.Event, q *Question) error {
 		if err != nil {
 			return err
 		}
-		if k == nil || id.kind != kindVisitor && id.kind != kindFingerprint {
+		if k == nil || id.kind != kindVisitor && id.kind != kindFingerprint && (id.kind != kindImported || !r.Visits) {
 			continue
 		}
 		for _, l := range k.sessions {
@@ -51,13 +48,16 @@ func (t *IDs) Probe(site uint32, e *event.Event, q *Question) error {
 			}
 		}
 	}
-	if e.Anonymous != "" { // a later event of the request may join its session
+	if e.Anonymous != "" && r.NamedIdle > 0 { // a later event of the request may join its session
 		if err := t.probeTie(site, e, e.Anonymous); err != nil {
 			return err
 		}
 	}
-	if e.Session == "" {
+	if e.Session == "" && r.JoinWithin > 0 {
 		return t.probeJoin(site, e)
+	}
+	if e.Session == "" || r.NamedIdle == 0 {
+		return nil
 	}
 	for _, of := range [...]struct {
 		kind byte
@@ -71,6 +71,34 @@ func (t *IDs) Probe(site uint32, e *event.Event, q *Question) error {
 		}
 	}
 	return nil
+}
+
+// probedID is an id whose entry is probed; "" = none.
+type probedID struct {
+	kind, dialect byte
+	id            string
+}
+
+// probed returns the ids of an event whose entries Assign may need by the rule of its dialect. They are
+// valid until the next call.
+func (t *IDs) probed(e *event.Event, q *Question, r *event.Rule) []probedID {
+	dialect := DialectNumber(e.Dialect)
+	visits := q.Hit != nil || r.Visits || e.Imported
+	t.probes = append(t.probes[:0],
+		probedID{KindUser, 0, e.User}, probedID{KindUser, 0, e.Previous},
+		probedID{KindAnonymous, 0, e.Anonymous}, probedID{KindAnonymous, 0, e.Previous},
+		probedID{kindImported, dialect, e.SessionOf})
+	if visits || r.ReturnsIDs {
+		t.probes = append(t.probes, probedID{KindAnonymous, 0, e.User})
+	}
+	if visits || r.NamedIdle == 0 {
+		t.probes = append(t.probes, probedID{kindSession, dialect, e.Session})
+	}
+	if visits {
+		t.probes = append(t.probes, probedID{kindOrder, 0, e.Name}, probedID{kindVisitor, 0, visitorOf(e)},
+			probedID{kindFingerprint, 0, fingerprintOf(e)}, probedID{kindFingerprint, 0, q.Before})
+	}
+	return t.probes
 }
 
 // probeName probes the entry of a session's name within an id, and its sessions.
