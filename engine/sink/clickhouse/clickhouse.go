@@ -186,20 +186,13 @@ func (s *Sink) Send(ctx context.Context, r *sink.Range) error {
 	most := (r.Len() + s.pieces - 1) / s.pieces
 	for from := 0; from < r.Len(); {
 		to := cut(r.Received, from, min(from+most, r.Len()))
-		if err := s.insert(ctx, r, from, to, false); err != nil {
-			if !answered(err) {
-				s.lose()
-				delete(s.whole, at)
-			}
-			if sink.FaultOf(err).Code == "timeout" || codeOf(err) == codeTimeout {
-				s.pieces = min(2*s.pieces, piecesMax)
-			}
-			return s.refused(ctx, err)
+		if err := s.put(ctx, r, from, to, false); err != nil {
+			return err
 		}
 		if !s.whole[at] && s.server.settings["insert_deduplication_token"] {
 			n, err := s.distinct(ctx, r, from, to)
 			if err == nil && n < to-from {
-				err = s.insert(ctx, r, from, to, true)
+				err = s.put(ctx, r, from, to, true)
 			}
 			if err != nil {
 				return err
@@ -209,6 +202,22 @@ func (s *Sink) Send(ctx context.Context, r *sink.Range) error {
 	}
 	s.whole[at] = true
 	return nil
+}
+
+// put is insert, and notes what an error may have left behind.
+func (s *Sink) put(ctx context.Context, r *sink.Range, from, to int, again bool) error {
+	err := s.insert(ctx, r, from, to, again)
+	if err == nil {
+		return nil
+	}
+	if !answered(err) {
+		s.lose()
+		delete(s.whole, place{r.Store, r.Site.Number})
+	}
+	if sink.FaultOf(err).Code == "timeout" || codeOf(err) == codeTimeout {
+		s.pieces = min(2*s.pieces, piecesMax)
+	}
+	return s.refused(ctx, err)
 }
 
 // codeTimeout is the code of an INSERT that took longer than max_execution_time.

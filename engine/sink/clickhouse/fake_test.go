@@ -1,0 +1,98 @@
+package clickhouse
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cairn/engine/sink"
+)
+
+// fake is a server that answers as it is told: what a real one does once a year, or with replicas.
+type fake struct {
+	sink *Sink
+
+	// answer returns what is said to a statement; false ends the connection without an answer.
+	answer func(statement string, settings url.Values) (text string, ok bool)
+
+	mu   sync.Mutex
+	said []string // statements and INSERTs, in their order
+}
+
+// newFake makes a server that knows tokens, and a sink that has met it.
+func newFake(t *testing.T, answer func(statement string, settings url.Values) (string, bool)) *fake {
+	t.Helper()
+	f := &fake{answer: answer}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		statement := r.URL.Query().Get("query")
+		if statement == "" {
+			statement = string(body)
+		}
+		f.mu.Lock()
+		f.said = append(f.said, statement)
+		f.mu.Unlock()
+		text, ok := f.answer(statement, r.URL.Query())
+		if !ok {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				conn.Close()
+			}
+			return
+		}
+		io.WriteString(w, text)
+	}))
+	t.Cleanup(server.Close)
+	s, err := New(Options{URL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	s.server = &server24
+	s.table = &table{form: sink.ColumnsText}
+	s.lost = time.Time{}
+	f.sink = s
+	return f
+}
+
+// server24 is what a server of 2024 can do.
+var server24 = server{version: Version{24, 8}, zone: "UTC", settings: map[string]bool{"insert_deduplication_token": true, "async_insert": true, "mutations_sync": true}}
+
+// count returns how many statements begin so.
+func (f *fake) count(begin string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.said {
+		if strings.HasPrefix(s, begin) {
+			n++
+		}
+	}
+	return n
+}
+
+// Rows that the server took for a repeat go a second time without a token. When the answer to that is lost, a
+// deletion has to wait for them as for any INSERT.
+func TestASecondInsertThatIsLost(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(statement string, settings url.Values) (string, bool) {
+		switch {
+		case strings.HasPrefix(statement, "INSERT"):
+			return "", settings.Get("insert_deduplicate") == ""
+		case strings.HasPrefix(statement, "SELECT uniqExact(seq)"):
+			return "0\n", true
+		}
+		return "", true
+	})
+	err := f.sink.Send(t.Context(), rangeOf(sink.ColumnsText, 1, testSite, 1, 10, now, nil))
+	if err == nil || !sink.FaultOf(err).Passes || f.count("INSERT") != 2 {
+		t.Fatalf("%v after %d INSERTs", err, f.count("INSERT"))
+	}
+	if wait := time.Until(f.sink.lost); wait < f.sink.o.InsertMax {
+		t.Errorf("a deletion waits %v for the INSERT, which may take %v", wait, f.sink.o.InsertMax)
+	}
+}
