@@ -109,7 +109,7 @@ func (s *Sink) delete(ctx context.Context, list []string) error {
 // mutate deletes what a condition selects, and returns when nothing of it is left.
 func (s *Sink) mutate(ctx context.Context, condition string) error {
 	left, err := s.count(ctx, condition)
-	if err != nil || left == 0 {
+	if err != nil || left == 0 && !s.table.several() {
 		return err
 	}
 	// The mark finds the mutation again: after an answer that was lost, or a start of cairn, it is under
@@ -148,7 +148,7 @@ func (s *Sink) alter(ctx context.Context, condition string) error {
 	if s.table.cluster != "" {
 		target = name(s.table.localDatabase) + "." + name(s.table.localTable) + " ON CLUSTER " + name(s.table.cluster)
 	}
-	if s.table.replicated && s.server.settings["mutations_sync"] {
+	if s.table.several() && s.server.settings["mutations_sync"] {
 		settings = []string{"mutations_sync", "2"} // until every replica has carried it out
 	}
 	_, err := s.client.ask(ctx, mutationMax, "ALTER TABLE "+target+" DELETE WHERE "+condition, settings...)

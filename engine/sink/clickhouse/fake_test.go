@@ -96,3 +96,32 @@ func TestASecondInsertThatIsLost(t *testing.T) {
 		t.Errorf("a deletion waits %v for the INSERT, which may take %v", wait, f.sink.o.InsertMax)
 	}
 }
+
+// A replica that lags counts no row although another one has some: the mutation begins all the same.
+func TestDeleteWhereAReplicaLags(t *testing.T) {
+	t.Parallel()
+	for name, of := range map[string]table{"one server": {}, "replicas": {replicated: true}, "shards": {cluster: "c", localDatabase: "d", localTable: "t"}} {
+		settled := ""
+		f := newFake(t, func(statement string, settings url.Values) (string, bool) {
+			switch {
+			case strings.HasPrefix(statement, "SELECT count()"):
+				return "0\n", true
+			case strings.HasPrefix(statement, "ALTER"):
+				settled = settings.Get("mutations_sync")
+			}
+			return "", true
+		})
+		of.form = sink.ColumnsText
+		f.sink.table = &of
+		if err := f.sink.Delete(t.Context(), 1, testSite, []sink.Span{{First: 3, Last: 5}}); err != nil {
+			t.Fatal(err)
+		}
+		want, sync := 1, "2"
+		if name == "one server" {
+			want, sync = 0, ""
+		}
+		if n := f.count("ALTER"); n != want || settled != sync {
+			t.Errorf("%s: %d mutations, mutations_sync %q, want %d and %q", name, n, settled, want, sync)
+		}
+	}
+}

@@ -23,6 +23,10 @@ type table struct {
 	cluster, localDatabase, localTable string
 }
 
+// several reports whether several servers may have the rows. The one that is asked may lag, and count none
+// although another one has some; a mutation reaches all of them.
+func (t *table) several() bool { return t.replicated || t.cluster != "" }
+
 // errNoTable says that the table or its database is missing.
 var errNoTable = errors.New("there is no such table")
 
