@@ -137,6 +137,7 @@ func (s *Sink) qualified() string { return name(s.o.Database) + "." + name(s.o.T
 // Open implements sink.Sink.
 func (s *Sink) Open(ctx context.Context) error {
 	s.table = nil
+	clear(s.whole) // it may be another table, or one that has lost rows whose token the server still knows
 	met, err := s.client.meet(ctx)
 	if err != nil {
 		return err

@@ -125,3 +125,50 @@ func TestDeleteWhereAReplicaLags(t *testing.T) {
 		}
 	}
 }
+
+// A sink that is opened again may stand before another table: it counts the rows of the first range once more.
+func TestOpenForgetsWhatItKnew(t *testing.T) {
+	t.Parallel()
+	var rows strings.Builder
+	for _, c := range columnsOf(sink.ColumnsText) {
+		rows.WriteString(`{"name":"` + c.name + `","type":"` + Version{20, 3}.typeOf(column{kind: c.kind}) + "\"}\n")
+	}
+	stored := true
+	f := newFake(t, func(statement string, settings url.Values) (string, bool) {
+		switch {
+		case strings.HasPrefix(statement, "SELECT version()"):
+			return "24.8.1.1\tUTC\n", true
+		case strings.HasPrefix(statement, "SELECT name FROM system.settings"):
+			return "insert_deduplication_token\n", true
+		case strings.Contains(statement, "FROM system.tables"):
+			return `{"engine":"ReplacingMergeTree","engine_full":"","sorting_key":"site, store, seq"}` + "\n", true
+		case strings.Contains(statement, "FROM system.columns"):
+			return rows.String(), true
+		case strings.HasPrefix(statement, "SELECT uniqExact(seq)"):
+			if stored {
+				return "10\n", true
+			}
+			return "0\n", true
+		}
+		return "", true
+	})
+	send := func() {
+		t.Helper()
+		if err := f.sink.Send(t.Context(), rangeOf(sink.ColumnsText, 1, testSite, 1, 10, now, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send()
+	send()
+	if n := f.count("INSERT"); n != 2 {
+		t.Fatalf("%d INSERTs", n)
+	}
+	stored = false // somebody has deleted the rows, and the server still knows the token
+	if err := f.sink.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	send()
+	if n := f.count("INSERT"); n != 4 {
+		t.Errorf("%d INSERTs, want 4: the server takes the third for a repeat", n)
+	}
+}
