@@ -6,11 +6,13 @@ package engine_test
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/query"
 	"cairn/engine/records"
 	"cairn/engine/sink"
 	"cairn/engine/sink/sinktest"
@@ -159,6 +161,70 @@ func TestSinkAfterARepair(t *testing.T) {
 	w.run(e, 1, 3, never)
 	if err := settled(e, place, w.sites...); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A store that has several numbers in the sink begins another one in place of the newest alone: its rows stay as
+// they are under the older ones. The receipts of deletions go on naming the number that was given up.
+func TestSinkPartsFromItsNewestNumberAlone(t *testing.T) {
+	t.Parallel()
+	site := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}
+	place, fs := sinktest.New(false), vfs.NewMem()
+	config := func() []sink.Config { return []sink.Config{quick(&sinktest.Sink{Place: place, Rows: sink.Native})} }
+	o := engine.Options{Dir: "data", FS: fs, Sites: engine.SitesOf(site), Sinks: config()}
+	e := open(t, o)
+	sendEvents(t, e, site, 20)
+	if err := settled(e, place, site); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.Sinks = nil
+	e = open(t, o)
+	sendEvents(t, e, site, 10)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// From row 21 on they went under the number 77, and then others came in their place.
+	cursors := cursorsOf(t, fs, "data")
+	first := cursors[0].Stores[0].Number
+	cursors[0].Stores = append(cursors[0].Stores, records.SinkStore{Number: 77, First: 21})
+	cursors[0].Cursor, cursors[0].Reach = 30, 30
+	putCursors(t, fs, "data", cursors)
+	others := &sink.Range{Store: 77, Site: sink.Site{Number: 1, Name: "shop"}, First: 21, Last: 30}
+	for seq := uint64(21); seq <= 30; seq++ {
+		others.Lines = append(others.Lines, "another row\n"...)
+		others.Ends, others.Seqs = append(others.Ends, len(others.Lines)), append(others.Seqs, seq)
+		others.IDs, others.Received = append(others.IDs, "another"), append(others.Received, 1)
+	}
+	other := &sinktest.Sink{Place: place, Rows: sink.Native}
+	if err := errors.Join(other.Open(t.Context()), other.Send(t.Context(), others)); err != nil {
+		t.Fatal(err)
+	}
+	o.Sinks = config()
+	e = open(t, o)
+	sendEvents(t, e, site, 1)
+	if err := settled(e, place, site); err != nil {
+		t.Fatal(err)
+	}
+	st, _ := sinkStatus(e)
+	stores := st.Sites[0].Stores
+	if len(stores) != 2 || stores[0].Store != first || stores[0].Last != 20 || stores[1].First != 21 || stores[1].Store == 77 || st.Sites[0].Missed != 0 {
+		t.Fatalf("%+v", st.Sites[0])
+	}
+	if n := len(place.Rows(stores[1].Store, "shop")); n != 11 {
+		t.Errorf("%d rows under the new number", n)
+	}
+	if _, err := e.Delete(t.Context(), &site.Site, query.Deletion{Kind: query.DeleteFilter, Where: []query.Cond{{Field: "name", Values: []string{"a"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := settled(e, place, site); err != nil {
+		t.Fatal(err)
+	}
+	all, err := e.Deletions(t.Context(), &site.Site)
+	if err != nil || !slices.Equal(all[0].Sinks[0].Beyond, []uint64{first, 77}) {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"cairn/engine/store"
 
@@ -38,11 +39,44 @@ type SinkCursor struct {
 	Missed   uint64      // rows that were gone before the sink took them
 	MissedAt int64       // when the newest of them were counted, Unix milliseconds; 0 = never
 	Skipped  uint64      // rows that the sink refused
+	Refused  []uint64    // the newest of these, ascending, at most refusedMost
+	Left     []uint64    // numbers of this cairn that stand for no seq any more; others' rows may be there under them
 
 	Checked        uint64    // the last seq up to which a nightly check found all right
 	CheckedAt      int64     // when the last such check ended, Unix milliseconds; 0 = there was none
 	CheckedSkipped uint64    // Skipped, as far as Checked
 	Wrong          SinkWrong // what the last check found; the zero value = nothing
+}
+
+// refusedMost bounds SinkCursor.Refused.
+const refusedMost = 100
+
+// Refuse notes that the sink refuses a row.
+func (c *SinkCursor) Refuse(seq uint64) {
+	c.Skipped++
+	c.Refused = append(slices.Clone(c.Refused[max(0, len(c.Refused)-refusedMost+1):]), seq)
+}
+
+// RefusedAfter returns how many rows behind a seq the sink may have refused: not fewer than it has.
+func (c *SinkCursor) RefusedAfter(seq uint64) uint64 {
+	at, _ := slices.BinarySearch(c.Refused, seq+1)
+	if at == 0 { // others may lie behind the seq, too
+		return c.Skipped
+	}
+	return uint64(len(c.Refused) - at)
+}
+
+// GoBack moves the cursor back. The rows behind it go again: the sink has had them, so none that is gone by
+// now is missed, and it will refuse the same ones.
+func (c *SinkCursor) GoBack(cursor uint64) {
+	c.Since = max(c.Since, c.Cursor)
+	at, _ := slices.BinarySearch(c.Refused, cursor+1)
+	c.Skipped -= min(c.Skipped, uint64(len(c.Refused)-at))
+	if cursor < c.Stores[0].First {
+		c.Skipped = 0
+	}
+	c.Refused, c.CheckedSkipped = c.Refused[:at:at], min(c.CheckedSkipped, c.Skipped)
+	c.Cursor = cursor
 }
 
 // SinkWrong is what a nightly check found wrong in stretches of First..Last.
@@ -79,6 +113,8 @@ type sinkJSON struct {
 	Missed   uint64      `json:"missed,omitempty"`
 	MissedAt int64       `json:"missed_at,omitempty"`
 	Skipped  uint64      `json:"skipped,omitempty"`
+	Refused  []uint64    `json:"refused,omitempty"`
+	Left     []uint64    `json:"left,omitempty"`
 
 	Checked        *uint64    `json:"checked,omitempty"` // absent before there were checks
 	CheckedAt      int64      `json:"checked_at,omitempty"`
@@ -93,7 +129,7 @@ func SinkKey(site uint32, sink string) []byte {
 
 // Put adds the write of a cursor to a batch.
 func (c *SinkCursor) Put(b *pebble.Batch) error {
-	j := sinkJSON{SiteName: c.SiteName, Begun: c.Begun, Since: c.Since, Cursor: c.Cursor, Reach: c.Reach, Stores: c.Stores, Missed: c.Missed, MissedAt: c.MissedAt, Skipped: c.Skipped}
+	j := sinkJSON{SiteName: c.SiteName, Begun: c.Begun, Since: c.Since, Cursor: c.Cursor, Reach: c.Reach, Stores: c.Stores, Missed: c.Missed, MissedAt: c.MissedAt, Skipped: c.Skipped, Refused: c.Refused, Left: c.Left}
 	if c.Sending.Last != 0 {
 		j.Sending = &c.Sending
 	}
@@ -129,7 +165,7 @@ func ParseSink(key, value []byte) (*SinkCursor, error) {
 		return nil, bad
 	}
 	c.SiteName, c.Begun, c.Since, c.Cursor, c.Stores, c.Missed, c.MissedAt, c.Skipped = j.SiteName, j.Begun, j.Since, j.Cursor, j.Stores, j.Missed, j.MissedAt, j.Skipped
-	c.Reach = j.Reach
+	c.Reach, c.Refused, c.Left = j.Reach, j.Refused, j.Left
 	if c.CheckedAt, c.CheckedSkipped = j.CheckedAt, j.CheckedSkipped; j.Checked != nil {
 		c.Checked = *j.Checked
 	} else { // "cairn sink check" compares the rows from before there were nightly checks

@@ -80,12 +80,12 @@ func (r *Runner) carryOut(ctx context.Context, s *carried) error {
 		}
 		done := d.receipt
 		done.At, done.Passed = max(1, r.src.Now().UnixMilli()), d.max <= s.at.Cursor
-		for _, st := range s.at.Stores[:len(s.at.Stores)-1] {
-			done.Beyond = append(done.Beyond, st.Number)
+		if d.kind != query.DeleteSite {
+			for _, st := range s.at.Stores[:len(s.at.Stores)-1] {
+				done.Beyond = append(done.Beyond, st.Number)
+			}
 		}
-		if d.kind == query.DeleteSite {
-			done.Beyond = nil
-		}
+		done.Beyond = append(done.Beyond, s.at.Left...)
 		if err := r.src.CarriedOut(s.Number, d.id, done); err != nil {
 			return err
 		}

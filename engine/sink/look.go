@@ -79,20 +79,25 @@ func (r *Runner) look(ctx context.Context, s *carried) error {
 // is another table now: these go again, all of them where it has none. A whole sink may keep no rows, so it
 // does not tell. Once a start is often enough: a table whose TTL is short may forget at once what comes.
 func (r *Runner) refill(ctx context.Context, s *carried, now records.SinkStore, marks []Mark) error {
-	newest, to := now.First-1, s.at
-	if to.Cursor = s.at.Stores[0].First - 1; len(marks) > 0 {
+	newest, from := now.First-1, s.at.Stores[0].First-1
+	if len(marks) > 0 {
 		newest = marks[0].Seq
-		to.Cursor = newest
+		from = newest
 	}
 	if s.refilled || r.whole() || newest >= s.at.Cursor {
 		return nil
 	}
 	rows, _, err := r.src.Read.CarriedCount(ctx, &query.Site{ID: s.Number, Name: s.Name}, newest+1, s.at.Cursor)
-	if err != nil || rows <= s.at.Skipped {
+	if err != nil || rows <= s.at.RefusedAfter(newest) {
 		return err
 	}
-	to.Sending, to.Since = records.SinkRange{}, max(to.Since, s.at.Cursor) // it was taken once: what is gone by now is not missed
-	r.log.Error("sink: it lacks rows that it has taken; they go again", "site", s.Name, "from", to.Cursor+1, "to", s.at.Cursor)
+	if err := r.cfg.Sink.Open(ctx); err != nil { // it may be another table: what the sink knows of it is void
+		return &sinkError{err}
+	}
+	to := s.at
+	to.GoBack(from)
+	to.Sending = records.SinkRange{}
+	r.log.Error("sink: it lacks rows that it has taken; they go again", "site", s.Name, "from", from+1, "to", s.at.Cursor)
 	r.loaded, s.refilled, s.backlog = nil, true, true
 	return r.move(s, to)
 }
@@ -164,9 +169,10 @@ func (r *Runner) catchUp(ctx context.Context, s *carried, number, newest uint64)
 	return r.move(s, to)
 }
 
-// part begins a new number with the first row of the sink that is not the store's.
+// part begins a new number with the first row of the sink that is not the store's. Rows under older numbers
+// stay as they are.
 func (r *Runner) part(ctx context.Context, s *carried, number uint64, marks []Mark, own []bool) error {
-	from, err := r.parting(ctx, s, number, marks, own)
+	from, err := r.parting(ctx, s, marks, own)
 	if err != nil {
 		return err
 	}
@@ -175,30 +181,38 @@ func (r *Runner) part(ctx context.Context, s *carried, number uint64, marks []Ma
 		return err
 	}
 	to := s.at
-	to.Cursor = min(max(to.Cursor, sure), from-1)
+	if cursor := min(max(to.Cursor, sure), from-1); cursor < to.Cursor {
+		to.GoBack(cursor)
+	} else {
+		to.Cursor = cursor
+	}
 	to.Reach, to.Sending = max(to.Cursor, min(to.Reach, from-1)), records.SinkRange{}
-	to.Stores = slices.DeleteFunc(slices.Clone(to.Stores), func(st records.SinkStore) bool { return st.First >= from })
+	to.Stores = slices.Clone(to.Stores)
+	if last := len(to.Stores) - 1; to.Stores[last].First == from { // no row of it is known to be the store's
+		to.Stores, to.Left = to.Stores[:last], append(slices.Clone(to.Left), number)
+	}
 	to.Stores = append(to.Stores, records.SinkStore{Number: newNumber(), First: from, Begun: r.src.Now().UnixMilli()})
 	r.loaded = nil
 	r.log.Error("sink: it has rows that are not this store's, which was restored from an older snapshot, or is a copy; its rows go under a new number", "site", s.Name, "from", from, "number", to.Stores[len(to.Stores)-1].Number)
 	return r.move(s, to)
 }
 
-// parting returns the seq from which on the sink has rows that are not the store's.
-func (r *Runner) parting(ctx context.Context, s *carried, number uint64, marks []Mark, own []bool) (uint64, error) {
+// parting returns the seq from which on the sink has rows under the newest number that are not the store's.
+func (r *Runner) parting(ctx context.Context, s *carried, marks []Mark, own []bool) (uint64, error) {
+	now := s.at.Stores[len(s.at.Stores)-1]
 	i := len(marks) - 1
 	for own[i] {
 		i--
 	}
-	other, known := marks[i].Seq, uint64(0) // the first row known to be another's, and the last before it known to be the store's
+	other, known := marks[i].Seq, now.First-1 // the first row known to be another's, and the last before it known to be the store's
 	if i+1 < len(marks) {
 		known = marks[i+1].Seq
 	} else if other > s.at.Cursor {
-		known = s.at.Cursor
+		known = max(known, s.at.Cursor)
 	}
 	for low := known; other-low > 1 && i+1 == len(marks); {
 		middle := low + (other-low)/2
-		some, err := r.newest(ctx, s, number, middle, 1)
+		some, err := r.newest(ctx, s, now.Number, middle, 1)
 		if err != nil {
 			return 0, err
 		}
@@ -222,7 +236,7 @@ func (r *Runner) parting(ctx context.Context, s *carried, number uint64, marks [
 				return life.From, nil
 			}
 		}
-		if known == 0 {
+		if known < now.First {
 			return other, nil
 		}
 	}

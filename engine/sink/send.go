@@ -188,7 +188,7 @@ func (r *Runner) bad(s *carried, f *Fault) error {
 		return err
 	}
 	to := s.at
-	to.Skipped++
+	to.Refuse(seq)
 	r.passed(s, &to)
 	s.backlog = true
 	r.log.Warn("sink: a row was refused and is passed over; see "+BadName, "site", s.Name, "seq", seq, "code", f.Code)
