@@ -363,6 +363,47 @@ func TestSinkRefusesRows(t *testing.T) {
 	}
 }
 
+// Rows that come one by one wait for others, however long they go on: a table gets few and large pieces.
+func TestSinkGathersRows(t *testing.T) {
+	t.Parallel()
+	site, place := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}, sinktest.New(false)
+	c := quick(&sinktest.Sink{Place: place, Rows: sink.Native, Hook: func(string) error {
+		time.Sleep(20 * time.Millisecond) // meanwhile others come
+		return nil
+	}})
+	c.Rows, c.Delay = 1000, 400*time.Millisecond
+	e := open(t, engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site), Sinks: []sink.Config{c}})
+	begun := time.Now()
+	for time.Since(begun) < 2*time.Second {
+		sendEvents(t, e, site, 1)
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := settled(e, place, site); err != nil {
+		t.Fatal(err)
+	}
+	if most := 2 + int(time.Since(begun)/c.Delay); len(place.Sent()) > most {
+		t.Errorf("%d ranges in %v, want at most %d", len(place.Sent()), time.Since(begun), most)
+	}
+}
+
+// Many rows do not wait until a range is full: that would only make the sink lag.
+func TestSinkWaitsForFewRows(t *testing.T) {
+	t.Parallel()
+	site, place := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}, sinktest.New(false)
+	c := quick(&sinktest.Sink{Place: place, Rows: sink.Native})
+	c.Rows, c.Delay = 1000, time.Hour
+	e := open(t, engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site), Sinks: []sink.Config{c}})
+	sendEvents(t, e, site, 199)
+	time.Sleep(100 * time.Millisecond)
+	if n := len(place.Sent()); n != 0 {
+		t.Errorf("%d ranges of few rows", n)
+	}
+	sendEvents(t, e, site, 1)
+	if err := settled(e, place, site); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A sink that begins now gets only what comes.
 func TestSinkFromNow(t *testing.T) {
 	t.Parallel()

@@ -59,6 +59,7 @@ const (
 	bytesMost  = 32 << 20
 	monthsMost = 50 // ClickHouse refuses an INSERT into more than 100 partitions
 	delayMost  = 5 * time.Second
+	dueShare   = 5 // this part of the most rows waits for no others; while it is on its way the next range gets larger
 	retryFirst = time.Second
 	retryTimes = 60 // how many times as long the last wait is
 	lookEvery  = time.Hour
@@ -195,6 +196,9 @@ func (r *Runner) pass(ctx context.Context) (more bool, err error) {
 	r.night()
 	if !r.ready {
 		if err := r.cfg.Sink.Open(ctx); err != nil {
+			for _, s := range r.sites { // rows wait although nothing can be sent
+				r.notice(s, r.src.Elapsed())
+			}
 			return false, &sinkError{err}
 		}
 		r.ready = true
@@ -395,6 +399,7 @@ func (r *Runner) step(ctx context.Context, s *carried) (did bool, err error) {
 		if err := r.send(ctx, s); err != nil {
 			return false, err
 		}
+		r.notice(s, r.src.Elapsed())
 		did = did || s.backlog
 	}
 	if checking {
@@ -412,10 +417,7 @@ func (r *Runner) notice(s *carried, now time.Duration) {
 		r.change(func() { s.waiting = 0 })
 		s.asked = 0
 	case waits && s.asked != s.at.Cursor+1:
-		if s.waiting == 0 || s.asked == 0 {
-			s.noticed = now
-		}
-		s.asked = s.at.Cursor + 1
+		s.noticed, s.asked = now, s.at.Cursor+1
 		since := r.src.Now().UnixMilli()
 		if rows, err := r.src.Read.CarriedRows(context.Background(), &query.Site{ID: s.Number, Name: s.Name}, []uint64{s.asked}); err == nil && rows[0].Held == read.HeldRow && !rows[0].Imported {
 			since = min(since, max(rows[0].Received, s.at.Begun))
@@ -429,7 +431,7 @@ func (r *Runner) due(s *carried, now time.Duration) bool {
 	if s.at.Sending.Last != 0 {
 		return true
 	}
-	return s.last > s.at.Cursor && (s.backlog || s.last-s.at.Cursor >= uint64(r.cfg.Rows) || now-s.noticed >= r.cfg.Delay)
+	return s.last > s.at.Cursor && (s.backlog || s.last-s.at.Cursor >= uint64(max(1, r.cfg.Rows/dueShare)) || now-s.noticed >= r.cfg.Delay)
 }
 
 // storeAt returns the number that a seq of a site is sent with, and the last seq for which it holds.
