@@ -21,6 +21,8 @@ import (
 // This file has the bad days: connections that end, brokers that answer with errors, processes that die,
 // and others that write to the same topic.
 
+// TestCutAtEveryRequest cuts the connection at each request there is, before the broker has it and
+// after. The process goes on, or another one starts and sends the same range.
 func TestCutAtEveryRequest(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []bool{false, true} {
@@ -43,6 +45,7 @@ func TestCutAtEveryRequest(t *testing.T) {
 	}
 }
 
+// cutAt sends three ranges, and cuts at one request. It returns false when there is no such request.
 func cutAt(t *testing.T, at int, answer, crash bool) bool {
 	c := newCluster(t)
 	defer c.Close()
@@ -88,6 +91,8 @@ func cutAt(t *testing.T, at int, answer, crash bool) bool {
 	return cut.cuts > 0
 }
 
+// TestKilledAtRandom is a process that dies again and again, with pending answers, while leaders and
+// coordinators move.
 func TestKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	rng := random(t)
@@ -120,6 +125,7 @@ func TestKilledAtRandom(t *testing.T) {
 	wantRows(t, c, shop, 1, 2000)
 }
 
+// TestBrokerDown is a broker that comes back.
 func TestBrokerDown(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -150,6 +156,7 @@ func closedPort(t *testing.T) string {
 	return ln.Addr().String()
 }
 
+// TestErrorsOfBrokers has brokers answer with errors, each where it hurts.
 func TestErrorsOfBrokers(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []kfake.Fault{
@@ -157,6 +164,7 @@ func TestErrorsOfBrokers(t *testing.T) {
 		{Keys: []kmsg.Key{kmsg.Produce}, Topic: testTopic, Err: kerr.RequestTimedOut},
 		{Keys: []kmsg.Key{kmsg.Produce}, Topic: testTopic, Err: kerr.NotEnoughReplicasAfterAppend},
 		{Keys: []kmsg.Key{kmsg.Produce}, Topic: testTopic, Err: kerr.OutOfOrderSequenceNumber},
+		{Keys: []kmsg.Key{kmsg.Produce}, Topic: testTopic, Err: kerr.CorruptMessage},
 		{Keys: []kmsg.Key{kmsg.Produce}, Topic: testTopic + cursorSuffix, Err: kerr.NotEnoughReplicas},
 		{Keys: []kmsg.Key{kmsg.Produce}, Topic: testTopic + cursorSuffix, Err: kerr.InvalidProducerEpoch},
 		{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: 3},
@@ -188,6 +196,7 @@ func TestErrorsOfBrokers(t *testing.T) {
 	}
 }
 
+// TestLasts has the errors that somebody has to mend.
 func TestLasts(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -195,12 +204,23 @@ func TestLasts(t *testing.T) {
 	handle := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: testTopic, Err: kerr.TopicAuthorizationFailed})
 	codeIs(t, s.Send(t.Context(), rangeOf(testStore, shop, 1, 10, "a")), "TOPIC_AUTHORIZATION_FAILED", false)
 	handle.Remove()
+	// A clock that is wrong is no matter of a row, and neither is a cursor that the second topic does not take.
+	for topic, fault := range map[string]*kerr.Error{testTopic: kerr.InvalidTimestamp, testTopic + cursorSuffix: kerr.MessageTooLarge} {
+		handle := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: fault, Count: -1})
+		err := s.Send(t.Context(), rangeOf(testStore, shop, 1, 1, "a"))
+		if codeIs(t, err, fault.Message, false); sink.FaultOf(err).BadRow {
+			t.Errorf("%s: the row is named as bad", fault.Message)
+		}
+		handle.Remove()
+	}
 	if err := send(t.Context(), s, rangeOf(testStore, shop, 1, 10, "a")); err != nil {
 		t.Fatal(err)
 	}
 	wantRows(t, c, shop, 1, 10)
 }
 
+// TestRowTooLarge has a row that Kafka refuses, and batches that it refuses although each row is
+// small enough.
 func TestRowTooLarge(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, kfake.BrokerConfigs(map[string]string{"message.max.bytes": "2000"}))
@@ -222,6 +242,8 @@ func TestRowTooLarge(t *testing.T) {
 	}
 }
 
+// TestSecondWriter has two processes with one store number: the later one goes on, and the earlier
+// one stops for good when it sees what the other has written.
 func TestSecondWriter(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -252,6 +274,7 @@ func TestSecondWriter(t *testing.T) {
 	}
 }
 
+// TestFencedWithoutOther is a session that Kafka has ended because its transaction took too long.
 func TestFencedWithoutOther(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -273,6 +296,7 @@ func TestFencedWithoutOther(t *testing.T) {
 	wantRows(t, c, shop, 1, 20)
 }
 
+// TestForeignRows is a copy of the store that has other events under the same seqs.
 func TestForeignRows(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -287,6 +311,7 @@ func TestForeignRows(t *testing.T) {
 	wantRows(t, c, shop, 1, 100)
 }
 
+// TestOpenTransactionOfOther is a reader that waits for nobody, and a writer that waits.
 func TestOpenTransactionOfOther(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

@@ -254,6 +254,8 @@ func (w *writer) hear() error {
 			if f == nil {
 				continue
 			}
+			// What holds for every row, such as a wrong clock, must not have all of them passed over.
+			row := w.slot.topic == w.sink.options.Topic
 			switch part.ErrorCode {
 			case kerr.MessageTooLarge.Code, kerr.RecordListTooLarge.Code:
 				// Kafka means the batch. Smaller ones are tried before a row is refused.
@@ -261,10 +263,10 @@ func (w *writer) hear() error {
 					w.sink.batchMax = max(w.sink.batchMax/4, 1)
 					f.Passes = true
 				} else {
-					f.Passes, f.BadRow = false, true
+					f.Passes, f.BadRow = false, row
 				}
-			case kerr.InvalidRecord.Code, kerr.CorruptMessage.Code, kerr.InvalidTimestamp.Code:
-				f.Passes, f.BadRow = false, true
+			case kerr.InvalidRecord.Code:
+				f.Passes, f.BadRow = false, row
 			}
 			return f
 		}

@@ -140,21 +140,6 @@ func dropRow(r *sink.Range, i int) {
 	r.Seqs, r.IDs, r.Received = slices.Delete(r.Seqs, i, i+1), slices.Delete(r.IDs, i, i+1), slices.Delete(r.Received, i, i+1)
 }
 
-// TestCutAtEveryRequest cuts the connection at each request there is, before the broker has it and
-// after. The process goes on, or another one starts and sends the same range.
-// cutAt sends three ranges, and cuts at one request. It returns false when there is no such request.
-// TestKilledAtRandom is a process that dies again and again, with pending answers, while leaders and
-// coordinators move.
-// TestBrokerDown is a broker that comes back.
-// TestErrorsOfBrokers has brokers answer with errors, each where it hurts.
-// TestLasts has the errors that somebody has to mend.
-// TestRowTooLarge has a row that Kafka refuses, and batches that it refuses although each row is
-// small enough.
-// TestSecondWriter has two processes with one store number: the later one goes on, and the earlier
-// one stops for good when it sees what the other has written.
-// TestFencedWithoutOther is a session that Kafka has ended because its transaction took too long.
-// TestForeignRows is a copy of the store that has other events under the same seqs.
-// TestOpenTransactionOfOther is a reader that waits for nobody, and a writer that waits.
 // TestDelete sees the records of deletions, and that their rows are no marks any more.
 func TestDelete(t *testing.T) {
 	t.Parallel()
@@ -254,7 +239,7 @@ func TestCompacted(t *testing.T) {
 	wantRows(t, c, shop, 1, 25)
 }
 
-// TestMany cairns send to one topic.
+// TestManyStores has several cairns send to one topic.
 func TestManyStores(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
