@@ -111,7 +111,7 @@ func (s *Sink) producer(ctx context.Context, store uint64) (*producer, error) {
 	}
 	fenced := func() error {
 		if p.fenced = p.fenced || p.begun && s.other(store, p.floor); p.fenced {
-			return lasting(kerr.ProducerFenced.Message, "another cairn writes to topic %s under the store number %d. Two servers have one secret: one of them is a copy. Stop it, or give it a data directory of its own or another store in [sink.kafka]; then start this one again", s.options.Topic, store)
+			return lasting(kerr.ProducerFenced.Message, "another cairn writes to topic %s under the store number %d. Two servers have one secret: one of them is a copy. Start this one again: it then takes another number", s.options.Topic, store)
 		}
 		return nil
 	}
