@@ -275,7 +275,7 @@ func (n *Engine) Sinks(_ context.Context, counts bool) ([]byte, error) {
 	}
 	return []byte(`{"sinks":[{"name":"clickhouse","state":"stopped","code":"60","error":"Table cairn.events does not exist","since":1795176000123,"lag_seconds":7.5,"deletions":1,` +
 		`"sites":[{"site":"shop","number":1,"store":"18446744073709551615","cursor":10,"last":30,"sending":{"first":11,"last":20},"lag_seconds":7.5,"missed":0,"skipped":0,` +
-		`"stores":[{"store":"18446744073709551615","first":1,"last":10}],"counts":[{"store":"18446744073709551615","first":1,"last":10,"rows":9,"gone":1}]}]}]}`), nil
+		`"stores":[{"store":"18446744073709551615","first":1,"last":10}],"checked":5,"checked_at":1795176000123,"wrong":{"first":6,"last":10,"missing":1,"surplus":0,"at":1795176000123},"counts":[{"store":"18446744073709551615","first":1,"last":10,"rows":9,"gone":1}]}]}]}`), nil
 }
 
 // Backups implements native.Backups, as BackUp does.
