@@ -39,14 +39,7 @@ func wishesOf(cfg *config.Config) sinkWishes {
 	if !w.ClickHouse.On() || !w.ClickHouse.Create {
 		return w // nobody needs the days
 	}
-	for i := range cfg.Sites {
-		days := cfg.Sites[i].RetentionDays
-		if days == 0 { // a site that keeps all
-			w.days = 0
-			break
-		}
-		w.days = max(w.days, days)
-	}
+	w.days, _ = retentionMost(cfg)
 	return w
 }
 

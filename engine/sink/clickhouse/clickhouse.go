@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -97,12 +98,6 @@ func New(o Options) (*Sink, error) {
 	s := &Sink{o: o, client: c, now: time.Now, whole: map[place]bool{}, pieces: 1}
 	s.lose()
 	return s, nil
-}
-
-// Check returns what is wrong with the options.
-func (o *Options) Check() error {
-	_, err := newClient(o)
-	return err
 }
 
 // Name implements sink.Sink.
@@ -386,7 +381,7 @@ func (s *Sink) marks(ctx context.Context, store uint64, site sink.Site, first, l
 	if err != nil {
 		return nil, err
 	}
-	for d := json.NewDecoder(strings.NewReader(string(answer))); d.More(); {
+	for d := json.NewDecoder(bytes.NewReader(answer)); d.More(); {
 		var row struct {
 			S uint64 `json:",string"`
 			I string

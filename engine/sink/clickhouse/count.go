@@ -36,8 +36,3 @@ func (s *Sink) CountPlain(ctx context.Context, site sink.Site, c sink.Count) (ui
 func among(site sink.Site, c sink.Count) string {
 	return fmt.Sprintf("%s AND seq BETWEEN %d AND %d", where(c.Store, site), c.First, c.Last)
 }
-
-// Beyond counts the rows of a store and site behind a seq.
-func (s *Sink) Beyond(ctx context.Context, store uint64, site sink.Site, seq uint64) (uint64, error) {
-	return s.count(ctx, fmt.Sprintf("%s AND seq > %d", where(store, site), seq))
-}
