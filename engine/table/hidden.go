@@ -24,7 +24,7 @@ func (t *Table) HideRetained(all, retained *roaring64.Bitmap) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.hidden, t.retained = unlessEmpty(all), unlessEmpty(retained)
-	t.hide()
+	t.deletions++
 }
 
 func unlessEmpty(seqs *roaring64.Bitmap) *roaring64.Bitmap {
@@ -34,15 +34,20 @@ func unlessEmpty(seqs *roaring64.Bitmap) *roaring64.Bitmap {
 	return seqs
 }
 
-// hide computes what follows from hidden and retained. The caller holds mu.
-func (t *Table) hide() {
-	switch {
-	case t.hidden == nil || t.retained == nil:
-		t.erased = t.hidden
-	default:
-		t.erased = unlessEmpty(roaring64.AndNot(t.hidden, t.retained))
+// computeErased computes erased, unless rows are hidden or shown meanwhile. Nobody has to wait for it:
+// the sets are not changed any more.
+func (t *Table) computeErased() {
+	t.mu.RLock()
+	erased, retained, at := t.hidden, t.retained, t.deletions
+	t.mu.RUnlock()
+	if erased != nil && retained != nil {
+		erased = unlessEmpty(roaring64.AndNot(erased, retained))
 	}
-	t.deletions++
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.deletions == at {
+		t.erased, t.erasedAt = erased, at
+	}
 }
 
 // Retained returns the seqs of the rows that retention alone hides, nil = none. Nobody may change

@@ -30,8 +30,9 @@ type Table struct {
 
 	hidden    *roaring64.Bitmap // seqs of rows that deletions hide; nil = none
 	retained  *roaring64.Bitmap // those of them that retention alone hides; nil = none
-	erased    *roaring64.Bitmap // the others; nil = none
 	deletions uint64            // how often hidden has changed
+	erased    *roaring64.Bitmap // the hidden rows that are not retained, as of erasedAt; nil = none
+	erasedAt  uint64            // deletions when erased was computed: only sinks ask for it
 
 	held atomic.Int64 // Views and Runs that are not closed
 

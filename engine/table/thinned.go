@@ -41,7 +41,7 @@ func (t *Table) unhide(done *roaring64.Bitmap) {
 	if t.retained != nil {
 		t.retained = unlessEmpty(roaring64.AndNot(t.retained, done))
 	}
-	t.hide()
+	t.deletions++
 }
 
 // namingFields are the fields of a row that the table of ids may have, see identity.NamesIn.

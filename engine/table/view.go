@@ -41,6 +41,11 @@ func (t *Table) View() *View {
 // closes it.
 func (t *Table) RetainedView() *View {
 	t.mu.RLock()
+	for t.erasedAt != t.deletions {
+		t.mu.RUnlock()
+		t.computeErased()
+		t.mu.RLock()
+	}
 	defer t.mu.RUnlock()
 	v := t.view(t.erased)
 	v.Deletions |= 1 << 63 // what is remembered of it is not true of other views
