@@ -34,6 +34,10 @@ type sinks struct {
 	stop func()     // ends the runners, and returns when they have; nil = there are none
 
 	held sync.Map // by site, the seq that a sink must pass before retention goes on
+
+	namesMu sync.Mutex
+	unnamed []uint32 // sites with rows that are not configured, as of the last look; see sitesForSinks
+	names   []string // what these are called
 }
 
 // CarryTo ends the sinks that rows are carried to and begins others. It returns when calls of the former
@@ -172,30 +176,49 @@ func (e *Engine) sitesForSinks() ([]sink.Site, error) {
 			unnamed = append(unnamed, s.ID)
 		}
 	}
-	if len(unnamed) > 0 {
-		known, err := store.ReadNames(e.db)
-		if err != nil {
-			return nil, err
-		}
-		cursors, err := records.SinkCursors(e.db)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range unnamed {
-			names[id] = known.Of(id)
-			for _, c := range cursors {
-				if c.Site == id && names[id] == "" {
-					names[id] = c.SiteName
-				}
-			}
-			names[id] = cmp.Or(names[id], fmt.Sprintf("site-%d", id))
-		}
+	former, err := e.formerNames(unnamed)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range unnamed {
+		names[id] = former[i]
 	}
 	sites := make([]sink.Site, 0, len(names))
 	for _, id := range slices.Sorted(maps.Keys(names)) {
 		sites = append(sites, sink.Site{Number: id, Name: names[id]})
 	}
 	return sites, nil
+}
+
+// formerNames returns what sites were called that are not configured any more. Runners ask twice a second:
+// the store is read when there are other ones than before.
+func (e *Engine) formerNames(sites []uint32) (names []string, err error) {
+	s := &e.sinks
+	s.namesMu.Lock()
+	defer s.namesMu.Unlock()
+	slices.Sort(sites)
+	if slices.Equal(sites, s.unnamed) {
+		return s.names, nil
+	}
+	known, err := store.ReadNames(e.db)
+	if err != nil {
+		return nil, err
+	}
+	cursors, err := records.SinkCursors(e.db)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range sites {
+		name := known.Of(id)
+		for _, c := range cursors {
+			if c.Site == id && name == "" {
+				name = c.SiteName
+			}
+		}
+		names = append(names, cmp.Or(name, fmt.Sprintf("site-%d", id)))
+	}
+	s.unnamed, s.names = sites, names
+	return names, nil
 }
 
 // sinksFor returns the receipts with which a deletion begins: one for each sink that may have its rows.
