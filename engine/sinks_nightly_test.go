@@ -5,6 +5,7 @@ package engine_test
 
 import (
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -257,7 +258,9 @@ func TestNightlyCheckAfterRowsWereRefused(t *testing.T) {
 func TestNightlyCheckThatFails(t *testing.T) {
 	t.Parallel()
 	var up atomic.Bool
+	log := new(logged)
 	n := openNights(t, func(n *nights) {
+		n.opts.Log = slog.New(slog.NewTextHandler(log, nil))
 		n.sink.Hook = func(call string) error {
 			if call == "count" && !up.Load() {
 				return &sink.Fault{Code: "241", Err: errors.New("a sentence of the server")}
@@ -271,6 +274,9 @@ func TestNightlyCheckThatFails(t *testing.T) {
 	}
 	if s := n.more(); s.Checked != 0 || len(n.e.SinkTroubles()) != 0 {
 		t.Errorf("%+v, %q", s, n.e.SinkTroubles())
+	}
+	if said := log.String(); !strings.Contains(said, "code=241") || strings.Contains(said, "sentence") {
+		t.Errorf("the log must have the code, and not what the server says:\n%s", said)
 	}
 	up.Store(true)
 	if _, err := until(n.e, func(st *sink.Status) bool { return st.Sites[0].Checked > 0 && st.Sites[0].Wrong == nil }); err != nil {
