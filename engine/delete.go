@@ -78,12 +78,12 @@ func (e *Engine) delete(ctx context.Context, site *query.Site, d query.Deletion)
 	if r.ID, err = e.nextDeletion(site.ID); err != nil {
 		return query.Receipt{}, err
 	}
+	if err := store.Raise(e.db, store.VersionDeletions); err != nil {
+		return query.Receipt{}, noSpace(err)
+	}
 	b := e.db.NewBatch()
 	defer b.Close()
 	if err := r.Put(b, site.ID); err != nil {
-		return query.Receipt{}, err
-	}
-	if err := store.Raise(e.db, b, store.VersionDeletions); err != nil {
 		return query.Receipt{}, err
 	}
 	if err := b.Commit(pebble.Sync); err != nil {

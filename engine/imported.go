@@ -88,14 +88,14 @@ func (e *Engine) findExported(r *Record) {
 	}
 }
 
-// noteImported adds to g that the store has rows with a session that another store has decided:
-// an older cairn takes them for damage.
-func (s *sequencer) noteImported(g *group) error {
+// noteImported notes that the store has rows with a session that another store has decided: an
+// older cairn takes them for damage.
+func (s *sequencer) noteImported() error {
 	if s.imported {
 		return nil
 	}
 	s.imported = true
-	return store.Raise(s.e.db, g.batch, store.VersionDeletions)
+	return store.Raise(s.e.db, store.VersionDeletions)
 }
 
 // importHeartbeat adds to g the last heartbeat of the visit that an imported event is in.

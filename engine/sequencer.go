@@ -321,7 +321,7 @@ func (s *sequencer) place(g *group, sub *submission, ev *submitted) error {
 	}
 	sg.records = append(sg.records, record)
 	if e.Imported {
-		if err := s.noteImported(g); err != nil {
+		if err := s.noteImported(); err != nil {
 			return err
 		}
 	}

@@ -197,7 +197,7 @@ func Apply(db *pebble.DB, fs vfs.FS, dir string, now int64) (done Applied, err e
 	if done.Deletions == 0 {
 		return done, nil
 	}
-	if err := store.Raise(db, b, store.VersionDeletions); err != nil {
+	if err := store.Raise(db, store.VersionDeletions); err != nil {
 		return done, err
 	}
 	return done, b.Commit(pebble.Sync)

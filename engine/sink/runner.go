@@ -332,11 +332,11 @@ func (r *Runner) write(cursors ...*records.SinkCursor) error {
 	if r.src.Full() {
 		return errFull
 	}
-	b := r.src.DB.NewBatch()
-	defer b.Close()
-	if err := store.Raise(r.src.DB, b, store.VersionSinks); err != nil {
+	if err := store.Raise(r.src.DB, store.VersionSinks); err != nil {
 		return err
 	}
+	b := r.src.DB.NewBatch()
+	defer b.Close()
 	for _, c := range cursors {
 		if err := c.Put(b); err != nil {
 			return err

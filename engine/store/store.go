@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"cairn/index"
 	"cairn/wal"
@@ -130,16 +131,22 @@ func Read(r pebble.Reader) (Records, error) {
 	return s, nil
 }
 
-// Raise adds to a batch that the store has at least a format version. A store of a newer one keeps it.
-func Raise(r pebble.Reader, b *pebble.Batch, to byte) error {
-	now, err := Get(r, Key("version"))
+// raising is held from the look at the version until it is written: two that raise it must not lower it.
+var raising sync.Mutex
+
+// Raise writes, durably, that the store has at least a format version. A store of a newer one keeps it. Whoever
+// writes what needs the version calls it before.
+func Raise(db *pebble.DB, to byte) error {
+	raising.Lock()
+	defer raising.Unlock()
+	now, err := Get(db, Key("version"))
 	if err != nil {
 		return err
 	}
 	if len(now) == 1 && now[0] >= to {
 		return nil
 	}
-	if err := b.Set(Key("version"), []byte{to}, nil); err != nil {
+	if err := db.Set(Key("version"), []byte{to}, pebble.Sync); err != nil {
 		return fmt.Errorf("raise format version: %w", err)
 	}
 	return nil
