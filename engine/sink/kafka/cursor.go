@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"cairn/engine/sink"
@@ -42,15 +43,17 @@ const (
 	marksNear    = 8  // the newest rows are all named; of older ones each is twice as far as the one before
 	marksMax     = 30 // in all
 	cursorMax    = 64 << 10
-	cursorsMax   = 500_000 // sites of all cairns that send to the topic
+	cursorsMax   = 100_000 // sites of this cairn
 	fetchMost    = 4 << 20
 	fetchWait    = 250 * time.Millisecond
 	patience     = 20 * time.Second // for transactions of others that are open
 	patienceLook = 3 * time.Second  // the same, where it is only a look; Sink.look
 )
 
+func storePrefix(store uint64) string { return strconv.FormatUint(store, 10) + "/" }
+
 func cursorKey(store uint64, site uint32) string {
-	return strconv.FormatUint(store, 10) + "/" + strconv.FormatUint(uint64(site), 10)
+	return storePrefix(store) + strconv.FormatUint(uint64(site), 10)
 }
 
 // after returns the marks of the rows of a range from one on, and of what was sent before, newest
@@ -89,10 +92,11 @@ func without(marks []mark, rows []sink.Span) []mark {
 	})
 }
 
-// cursors is what was read of the topic.
+// cursors is what was read of the topic. Of other cairns that send to it nothing is kept: there may be thousands.
 type cursors struct {
 	next  int64 // offset to read from; -1 = the beginning
 	sites map[string]found
+	own   map[string]bool // prefixes of the keys of this cairn's stores, "12345/"
 }
 
 // found is a cursor and where it was.
@@ -102,6 +106,23 @@ type found struct {
 }
 
 func (c *cursors) forget() { c.next, c.sites = -1, map[string]found{} }
+
+// want has the cursors of a store be read. If they were not, all are read from the beginning, and no session
+// goes on before that.
+func (s *Sink) want(store uint64) {
+	if prefix := storePrefix(store); !s.cursors.own[prefix] {
+		s.cursors.own[prefix] = true
+		s.restart()
+	}
+}
+
+// restart ends all sessions and forgets what was read: what has arrived is read anew before something is sent.
+func (s *Sink) restart() {
+	for _, p := range s.producers {
+		p.open = false
+	}
+	s.cursors.forget()
+}
 
 // catchUp reads the topic to its end, as it is at this moment. Transactions of other cairns may be
 // open there: it waits for them, at most so long, and then waiting is true.
@@ -221,6 +242,9 @@ func (c *cursors) take(part *kmsg.FetchResponseTopicPartition) error {
 		}
 		return b.readRecords(func(r *kmsg.Record) error {
 			key := string(r.Key)
+			if prefix, _, ok := strings.Cut(key, "/"); !ok || !c.own[prefix+"/"] {
+				return nil
+			}
 			if r.Value == nil {
 				delete(c.sites, key)
 				return nil
@@ -230,7 +254,7 @@ func (c *cursors) take(part *kmsg.FetchResponseTopicPartition) error {
 				return nil // not cairn's
 			}
 			if _, ok := c.sites[key]; !ok && len(c.sites) >= cursorsMax {
-				return fmt.Errorf("over %d sites send to the topic", cursorsMax)
+				return fmt.Errorf("over %d sites of this cairn are in the topic", cursorsMax)
 			}
 			c.sites[key] = f
 			return nil

@@ -55,6 +55,7 @@ func New(o Options) (sink.Sink, error) {
 	s.build.codec = codecs[o.Compression]
 	s.cluster = cluster{options: &s.options, secure: secure}
 	s.cluster.disconnect()
+	s.cursors.own = map[string]bool{}
 	s.cursors.forget()
 	return s, nil
 }
@@ -70,10 +71,7 @@ func (s *Sink) Whole() bool { return true }
 
 // Open implements sink.Sink.
 func (s *Sink) Open(ctx context.Context) error {
-	for _, p := range s.producers {
-		p.open = false
-	}
-	s.cursors.forget()
+	s.restart()
 	if err := s.cluster.connect(ctx); err != nil {
 		return err
 	}
@@ -109,6 +107,7 @@ func (s *Sink) producer(ctx context.Context, store uint64) (*producer, error) {
 	if p.open {
 		return p, nil
 	}
+	s.want(store)
 	fenced := func() error {
 		if p.fenced = p.fenced || p.begun && s.other(store, p.floor); p.fenced {
 			return lasting(kerr.ProducerFenced.Message, "another cairn writes to topic %s under the store number %d. Two servers have one secret: one of them is a copy. Start this one again: it then takes another number", s.options.Topic, store)
@@ -149,7 +148,7 @@ func (s *Sink) producer(ctx context.Context, store uint64) (*producer, error) {
 
 // other says whether another process has written for a store since an offset.
 func (s *Sink) other(store uint64, floor int64) bool {
-	prefix := strconv.FormatUint(store, 10) + "/"
+	prefix := storePrefix(store)
 	for key, f := range s.cursors.sites {
 		if strings.HasPrefix(key, prefix) && f.By != s.by && f.offset >= floor {
 			return true
@@ -236,6 +235,7 @@ func (s *Sink) write(ctx context.Context, p *producer, site sink.Site, next curs
 
 // Newest implements sink.Sink.
 func (s *Sink) Newest(ctx context.Context, store uint64, site sink.Site, upTo uint64, n int) (marks []sink.Mark, err error) {
+	s.want(store)
 	err = s.twice(ctx, func() error {
 		if _, err := s.catchUp(ctx, s.look); err != nil {
 			return err

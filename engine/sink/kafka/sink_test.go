@@ -243,7 +243,7 @@ func TestCompacted(t *testing.T) {
 func TestManyStores(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	for store := range uint64(3) {
+	for store := range uint64(4) {
 		s := opened(t, c)
 		for i := range uint64(3) {
 			if err := s.Send(t.Context(), rangeOf(store+1, shop, i*10+1, i*10+10, fmt.Sprint(store))); err != nil {
@@ -256,8 +256,33 @@ func TestManyStores(t *testing.T) {
 		h := headersOf(r)
 		seen[h["store"]+" "+h["seq"]] = true
 	}
-	if len(seen) != 90 {
+	if len(seen) != 120 {
 		t.Errorf("%d rows", len(seen))
+	}
+	// None of them keeps in memory what the others have sent.
+	s := opened(t, c)
+	for range 2 { // the second time it has read the topic before
+		for store := uint64(1); store <= 2; store++ {
+			if marks, err := s.Newest(t.Context(), store, shop, math.MaxUint64, 1); err != nil || len(marks) != 1 || marks[0].Seq != 30 {
+				t.Errorf("store %d: %v, %v", store, marks, err)
+			}
+		}
+	}
+	// A range that goes again adds nothing, although the store of another one was read in between.
+	if err := s.Send(t.Context(), rangeOf(1, shop, 31, 40, "0")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Newest(t.Context(), 3, shop, math.MaxUint64, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(t.Context(), rangeOf(1, shop, 31, 40, "0")); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(committed(t, c, testTopic)); n != 130 {
+		t.Errorf("%d rows, want 130", n)
+	}
+	if n := len(s.cursors.sites); n != 3 {
+		t.Errorf("%d cursors are kept, want those of 3 stores", n)
 	}
 }
 
