@@ -70,7 +70,8 @@ type Sink struct {
 	// are counted after a range.
 	whole map[place]bool
 
-	// pieces is in how many INSERTs a range goes: more after each one that took too long.
+	// pieces is in how many INSERTs a range goes: more after each one that took too long, fewer after a range
+	// that was quick.
 	pieces int
 }
 
@@ -178,7 +179,7 @@ func (s *Sink) lose() { s.lost = s.now().Add(s.o.InsertMax + s.slack()) }
 
 // Send implements sink.Sink.
 func (s *Sink) Send(ctx context.Context, r *sink.Range) error {
-	at := place{r.Store, r.Site.Number}
+	at, begun := place{r.Store, r.Site.Number}, s.now()
 	most := (r.Len() + s.pieces - 1) / s.pieces
 	for from := 0; from < r.Len(); {
 		to := cut(r.Received, from, min(from+most, r.Len()))
@@ -197,6 +198,9 @@ func (s *Sink) Send(ctx context.Context, r *sink.Range) error {
 		from = to
 	}
 	s.whole[at] = true
+	if s.now().Sub(begun) < s.o.InsertMax/8 { // half as many pieces, each twice as large, do not take too long
+		s.pieces = max(1, s.pieces/2)
+	}
 	return nil
 }
 

@@ -172,3 +172,35 @@ func TestOpenForgetsWhatItKnew(t *testing.T) {
 		t.Errorf("%d INSERTs, want 4: the server takes the third for a repeat", n)
 	}
 }
+
+// After a time at which INSERTs took too long a range goes in many pieces. It goes in fewer again when it is quick.
+func TestPiecesBecomeFewer(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(statement string, settings url.Values) (string, bool) {
+		if strings.HasPrefix(statement, "SELECT uniqExact(seq)") {
+			return "100\n", true
+		}
+		return "", true
+	})
+	var took time.Duration
+	at := time.Now()
+	f.sink.now = func() time.Time { at = at.Add(took); return at }
+	f.sink.pieces = 8
+	send := func(want int) {
+		t.Helper()
+		before := f.count("INSERT")
+		if err := f.sink.Send(t.Context(), rangeOf(sink.ColumnsText, 1, testSite, 1, 64, now, nil)); err != nil {
+			t.Fatal(err)
+		}
+		if n := f.count("INSERT") - before; n != want {
+			t.Errorf("%d INSERTs, want %d", n, want)
+		}
+	}
+	took = f.sink.o.InsertMax
+	send(8)
+	send(8)
+	took = 0
+	for _, want := range []int{8, 4, 2, 1, 1} {
+		send(want)
+	}
+}
