@@ -228,6 +228,44 @@ func TestSinkPartsFromItsNewestNumberAlone(t *testing.T) {
 	}
 }
 
+// A sink that began with the rows that came sends no older ones, whatever another cairn has under its number.
+func TestSinkFromNowParts(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		site, place := &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}, sinktest.New(whole)
+		o := engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site)}
+		e := open(t, o)
+		sendEvents(t, e, site, 20)
+		others := &sink.Range{Store: 12, Site: sink.Site{Number: 1, Name: "shop"}, First: 1, Last: 5}
+		for seq := uint64(1); seq <= 5; seq++ {
+			others.Lines = append(others.Lines, "another row\n"...)
+			others.Ends, others.Seqs = append(others.Ends, len(others.Lines)), append(others.Seqs, seq)
+			others.IDs, others.Received = append(others.IDs, "another"), append(others.Received, 1)
+		}
+		other := &sinktest.Sink{Place: place, Rows: sink.Native}
+		if err := errors.Join(other.Open(t.Context()), other.Send(t.Context(), others)); err != nil {
+			t.Fatal(err)
+		}
+		c := quick(&sinktest.Sink{Place: place, Rows: sink.Native})
+		c.FromNow, c.StoreNum = true, 12
+		if err := e.CarryTo([]sink.Config{c}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := until(e, carriedAll(e)); err != nil {
+			t.Fatal(err)
+		}
+		sendEvents(t, e, site, 3)
+		st, err := until(e, carriedAll(e))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stores := st.Sites[0].Stores
+		if len(stores) != 1 || stores[0].First != 21 || stores[0].Store == 12 || len(place.Rows(stores[0].Store, "shop")) != 3 {
+			t.Errorf("whole %t: %+v, %d rows", whole, stores, len(place.Rows(stores[0].Store, "shop")))
+		}
+	}
+}
+
 // cursorsOf returns the cursors of sinks in a closed store.
 func cursorsOf(t *testing.T, fs vfs.FS, dir string) []*records.SinkCursor {
 	t.Helper()

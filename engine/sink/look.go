@@ -206,11 +206,11 @@ func (r *Runner) parting(ctx context.Context, s *carried, marks []Mark, own []bo
 	}
 	other, known := marks[i].Seq, now.First-1 // the first row known to be another's, and the last before it known to be the store's
 	if i+1 < len(marks) {
-		known = marks[i+1].Seq
+		known = max(known, marks[i+1].Seq)
 	} else if other > s.at.Cursor {
 		known = max(known, s.at.Cursor)
 	}
-	for low := known; other-low > 1 && i+1 == len(marks); {
+	for low := known; other > low+1 && i+1 == len(marks); {
 		middle := low + (other-low)/2
 		some, err := r.newest(ctx, s, now.Number, middle, 1)
 		if err != nil {
@@ -237,7 +237,7 @@ func (r *Runner) parting(ctx context.Context, s *carried, marks []Mark, own []bo
 			}
 		}
 		if known < now.First {
-			return other, nil
+			return max(other, now.First), nil
 		}
 	}
 	return known + 1, nil
