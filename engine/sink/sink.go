@@ -147,7 +147,7 @@ type Config struct {
 	// Options.Memory, 5 s, 1 s, 1 h.
 	Rows      int
 	Bytes     int           // of the lines
-	Delay     time.Duration // how long rows wait for others
+	Delay     time.Duration // how long rows wait for others, unless there is a fifth of Rows
 	Retry     time.Duration // before the second attempt; it doubles up to 60 times as long, the wait after an error that lasts
 	LookEvery time.Duration // how often the newest rows of the sink are compared
 
