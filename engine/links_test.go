@@ -229,7 +229,7 @@ func TestPool(t *testing.T) {
 		{"many rows", 0, 0, rows, 0, 0, p.Pool - p.RowsMore, p.Filters, 100},
 		{"many ids", 0, 0, 0, int64(idsTimes * float64(ids)), 0, p.Pool - int64(idsTimes*float64(p.IDsMore)), p.Filters, 100},
 		{"many values", 0, 0, 0, 0, values, p.Pool - p.ValuesMore, p.Filters, 100},
-		{"all of them", 0, 0, 2 * rows, 5 * ids, 2 * values, p.Pool - p.more(), p.Filters, 100},
+		{"all of them", 0, 0, 2 * rows, 5 * ids, 2 * values, p.Pool - p.more(p.IDsMore), p.Filters, 100},
 		{"filters and rows", 0, p.Filters, p.RowsLeast, 0, 0, p.PagesLeast, p.Filters, 0},
 		{"all links", p.Links, 0, 0, 0, 0, p.PagesLeast, 0, 0},
 		{"more links", 40 << 20, 0, 0, 0, 0, p.PagesLeast, 0, 0},

@@ -30,7 +30,8 @@ type MemoryPlan struct {
 	Links      int64 // links between persons
 	PagesLeast int64 // pages of runs, when the others leave nothing more
 	RowsMore   int64 // rows beyond RowsLeast
-	IDsMore    int64 // IDs may be larger by this
+	IDsMore    int64 // IDs may be larger by this,
+	IDsMost    int64 // and by this while many look-ups miss, see seekMore
 	ValuesMore int64 // CountedValues may be larger by this
 
 	// Rows in memory, those being committed, and those that wait to be sealed. Beyond
@@ -94,6 +95,7 @@ func PlanMemory(bytes int64) MemoryPlan {
 		PagesLeast: 11 * part,
 		RowsMore:   19 * part,
 		IDsMore:    6 * part,
+		IDsMost:    16 * part,
 		ValuesMore: min(11*part, capBytesMax/2),
 
 		RowsLeast:  26 * part,
@@ -161,6 +163,7 @@ type pool struct {
 	filtersMost atomic.Int64 // what filters may take, as links leave it
 	rowsMost    atomic.Int64 // what rows may take, as filters and links leave it
 	idsMost     atomic.Int64 // the same for MemoryPlan.IDs
+	idsMore     atomic.Int64 // by how much IDs may be larger now, if the pool has it
 	valuesMost  atomic.Int64 // the same for MemoryPlan.CountedValues
 	moreShared  atomic.Int64 // what rows, ids and values take of the pool, as the page cache knows it
 	linksShared atomic.Int64 // links, as the page cache knows them
@@ -179,10 +182,10 @@ func (e *Engine) dividePool() {
 	e.pool.linksShared.Store(links)
 	e.pool.filtersMost.Store(max(0, min(m.Filters, m.Pool-m.PagesLeast-links)))
 	free := m.Pool - links - e.pool.filters.Load()
-	spare := min(1, float64(max(0, free-m.PagesLeast))/float64(m.more()))
+	spare := min(1, float64(max(0, free-m.PagesLeast))/float64(m.more(e.pool.idsMore.Load())))
 	share := func(most int64) int64 { return int64(spare * float64(most)) }
 	e.pool.rowsMost.Store(m.RowsLeast + share(m.RowsMore))
-	e.pool.idsMost.Store(m.IDs + share(m.IDsMore))
+	e.pool.idsMost.Store(m.IDs + share(e.pool.idsMore.Load()))
 	e.pool.valuesMost.Store(m.CountedValues + share(m.ValuesMore))
 	more := e.moreBytes()
 	e.pool.moreShared.Store(more)
@@ -192,19 +195,19 @@ func (e *Engine) dividePool() {
 	}
 }
 
-// more returns what rows, ids and values take of the pool at most.
-func (p *MemoryPlan) more() int64 {
-	return p.RowsMore + int64(idsTimes*float64(p.IDsMore)) + p.ValuesMore
+// more returns what rows, ids and values take of the pool at most, when ids may be larger by so much.
+func (p *MemoryPlan) more(ids int64) int64 {
+	return p.RowsMore + int64(idsTimes*float64(ids)) + p.ValuesMore
 }
 
 // moreBytes returns what rows, ids and values take of the pool now, in steps of PoolStep.
 func (e *Engine) moreBytes() int64 {
-	m := &e.memory
+	m, ids := &e.memory, e.pool.idsMore.Load()
 	more := max(0, min(e.hotBytes.Load()-m.RowsLeast, m.RowsMore)) +
-		max(0, min(e.pool.ids.Load()-int64(idsTimes*float64(m.IDs)), int64(idsTimes*float64(m.IDsMore)))) +
+		max(0, min(e.pool.ids.Load()-int64(idsTimes*float64(m.IDs)), int64(idsTimes*float64(ids)))) +
 		max(0, min(e.pool.values.Load()-m.CountedValues, m.ValuesMore))
 	step := max(1, m.PoolStep)
-	return min((more+step-1)/step*step, m.more())
+	return min((more+step-1)/step*step, m.more(ids))
 }
 
 // countMore divides the pool anew when rows, ids and values take noticeably more or less of it.
@@ -218,12 +221,55 @@ func (e *Engine) countMore() {
 // The sequencer calls it between groups.
 func (s *sequencer) fit() {
 	p := &s.e.pool
+	s.seekMore()
 	s.ids.Resize(int(p.idsMost.Load()))
 	s.cardinality.bytesMax = int(p.valuesMost.Load())
 	s.cardinality.trim()
 	p.ids.Store(int64(s.ids.Bytes()))
 	p.values.Store(int64(s.cardinality.n))
 }
+
+// seekMore lets the table of ids take more of the pool while it misses many of its entries, and less
+// again when it misses few. The page cache gives it up.
+func (s *sequencer) seekMore() {
+	missed, asked := s.ids.Missed()
+	if asked-s.idsAsked < idsSample {
+		return
+	}
+	m, more := &s.e.memory, s.e.pool.idsMore.Load()
+	switch share := (asked - s.idsAsked) / max(1, missed-s.idsMissed); {
+	case share < idsManyMissed:
+		more = min(more+m.PoolStep, m.IDsMost)
+	case share > idsFewMissed:
+		more = max(more-m.PoolStep/8, m.IDsMore)
+	}
+	s.idsMissed, s.idsAsked = missed, asked
+	s.giveIDs(more)
+}
+
+// giveIDs sets by how much IDs may be larger.
+func (s *sequencer) giveIDs(more int64) {
+	if s.e.pool.idsMore.Swap(more) != more {
+		s.e.dividePool()
+	}
+}
+
+// rest gives back what seekMore took, when no event has come for a while. Entries that are not
+// written yet stay.
+func (s *sequencer) rest() {
+	s.giveIDs(s.e.memory.IDsMore)
+	s.drain()
+	s.fit()
+	s.ids.Evict()
+	s.fit()
+	s.e.countMore()
+}
+
+const (
+	idsSample     = 1 << 14 // look-ups after which seekMore decides
+	idsManyMissed = 64      // one look-up of fewer misses: too many
+	idsFewMissed  = 512     // one of more: few
+)
 
 // countFilterBytes is told how many bytes the filters of message ids take now.
 func (e *Engine) countFilterBytes(bytes int64) {

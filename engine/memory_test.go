@@ -20,7 +20,7 @@ func TestMemoryPlan(t *testing.T) {
 		if sum-p.Reports >= most || sum-p.Reports < left/2 || p.Reports > left/8 || p.Tuples*24 > p.Reports {
 			t.Errorf("the shares of %d bytes add up to %d bytes, %.3f times as much", left, sum, float64(sum)/float64(left))
 		}
-		if p.SealBytes > p.RowsLeast || p.PagesLeast+p.Links > p.Pool || p.PagesLeast+p.Filters > p.Pool || p.PagesLeast+p.more() > p.Pool || p.IDPart > p.IDs {
+		if p.SealBytes > p.RowsLeast || p.PagesLeast+p.Links > p.Pool || p.PagesLeast+p.Filters > p.Pool || p.PagesLeast+p.more(p.IDsMore) > p.Pool || p.IDPart > p.IDs {
 			t.Errorf("with %d bytes a part is larger than its whole: %+v", bytes, p)
 		}
 		v := reflect.ValueOf(p)

@@ -49,6 +49,7 @@ func Open(opts Options) (*Engine, error) {
 	e.Tune(Tuning{Purge: opts.Purge, DeletionCopies: opts.DeletionCopies})
 	e.cache = index.NewCache(0)
 	e.cache.Corrupt = func(err *index.CorruptError) { e.corrupted(err) }
+	e.pool.idsMore.Store(e.memory.IDsMore)
 	e.dividePool()
 	e.stats.commit = NewHistogram(int64(time.Second), secondsBounds)
 	e.stats.sync = NewHistogram(int64(time.Second), secondsBounds)

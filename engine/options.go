@@ -75,6 +75,9 @@ type Options struct {
 	Pairs     int // pairs of a value and a user or session that all queries together hold in memory; 0 = as PlanMemory says
 	Tuples    int // rows or people that one report of people or paths holds in memory, a power of two; 0 = by Memory, at most 1,048,576
 	IDPart    int // bytes of changed ids that are written with one group; 0 = as PlanMemory says
+
+	Rest time.Duration // without an event, until memory that writing needs is given back; 0 = 10 s
+
 	// ValuesPerDay is how many values of a property counters tell apart on one day of a
 	// site; 0 = ValuesPerDayMax.
 	ValuesPerDay int
@@ -152,6 +155,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.IDPart == 0 {
 		o.IDPart = int(PlanMemory(o.Memory).IDPart)
+	}
+	if o.Rest == 0 {
+		o.Rest = 10 * time.Second
 	}
 	if o.ValuesPerDay == 0 {
 		o.ValuesPerDay = ValuesPerDayMax

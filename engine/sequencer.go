@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"time"
 	"unsafe"
 
 	"cairn/engine/event"
@@ -44,6 +45,8 @@ type sequencer struct {
 	held        *submission                                // begins the next group, because memory had no room for it in the last one
 	next        map[*siteState]uint64                      // seq of each site's next event
 	unflushed   int                                        // events since the table of ids was last written
+	idsMissed   uint64                                     // what ids.Missed returned when seekMore decided last
+	idsAsked    uint64                                     // the same
 	imported    bool                                       // the store has the version that imported rows need
 	asked       uint64                                     // number of calls of asks; a site with this number is already counted
 	idle        bool                                       // the publisher has published all groups and waits for the next
@@ -143,13 +146,29 @@ func (s *sequencer) first() (first *submission, on bool) {
 		return nil, true
 	default:
 	}
-	select {
-	case first, on = <-s.e.queue:
-		return first, on
-	case <-s.e.wake:
-		return nil, true
-	case s.job = <-s.e.jobs:
-		return nil, true
+	var quiet <-chan time.Time // nil when there is nothing to give back
+	if s.e.pool.idsMore.Load() > s.e.memory.IDsMore {
+		select {
+		case first, on = <-s.e.queue:
+			return first, on
+		default:
+			t := time.NewTimer(s.e.opts.Rest)
+			defer t.Stop()
+			quiet = t.C
+		}
+	}
+	for {
+		select {
+		case first, on = <-s.e.queue:
+			return first, on
+		case <-s.e.wake:
+			return nil, true
+		case s.job = <-s.e.jobs:
+			return nil, true
+		case <-quiet:
+			quiet = nil
+			s.rest()
+		}
 	}
 }
 

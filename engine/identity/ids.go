@@ -42,6 +42,7 @@ type IDs struct {
 	hash    uint64 // of key
 	clock   uint64 // look-ups so far; says how long ago an entry was used
 	added   int    // entries added
+	missed  uint64 // look-ups that found an entry in Pebble alone
 	touch   toucher
 	watched map[string]bool // ids that may be forgotten, and whether an event has met them since; see forget.go
 	damaged bool            // see Probe
@@ -106,6 +107,10 @@ func (t *IDs) LoadFilter(bytes int64) error {
 	t.filter = filter
 	return nil
 }
+
+// Missed returns how many look-ups found an entry that was not in memory, and how many look-ups there
+// were, since the table was made.
+func (t *IDs) Missed() (missed, asked uint64) { return t.missed, t.clock }
 
 // Added returns how many entries were added to the table since it was made.
 func (t *IDs) Added() int { return t.added }
@@ -198,6 +203,7 @@ func (t *IDs) find() (*idEntry, error) {
 		return nil, fmt.Errorf("read id: %w", err)
 	}
 	defer closer.Close()
+	t.missed++
 	return t.read(v)
 }
 
