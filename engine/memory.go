@@ -28,7 +28,8 @@ type MemoryPlan struct {
 	PoolStep   int64 // bytes after which the pool is divided anew
 	Filters    int64 // filters of message ids
 	Links      int64 // links between persons
-	PagesLeast int64 // pages of runs, when the others leave nothing more
+	PagesLeast int64 // pages of runs, when the others leave nothing more; RunBlocks is a part of it
+	RunBlocks  int64 // where the keys of runs lie in their tables
 	RowsMore   int64 // rows beyond RowsLeast
 	IDsMore    int64 // IDs may be larger by this,
 	IDsMost    int64 // and by this while many look-ups miss, see seekMore
@@ -93,6 +94,7 @@ func PlanMemory(bytes int64) MemoryPlan {
 		Filters:    46 * part,
 		Links:      46 * part,
 		PagesLeast: 11 * part,
+		RunBlocks:  3 * part,
 		RowsMore:   19 * part,
 		IDsMore:    6 * part,
 		IDsMost:    16 * part,
@@ -189,10 +191,18 @@ func (e *Engine) dividePool() {
 	e.pool.valuesMost.Store(m.CountedValues + share(m.ValuesMore))
 	more := e.moreBytes()
 	e.pool.moreShared.Store(more)
-	if pages := max(m.PagesLeast, free-more-e.sinkBytes()); pages != e.pool.pages {
+	if pages := max(m.PagesLeast, free-more-e.sinkBytes()) - e.runBlockBytes(); pages != e.pool.pages {
 		e.pool.pages = pages
 		e.cache.Resize(pages)
 	}
+}
+
+// runBlockBytes returns what it takes to know where the keys of runs lie.
+func (e *Engine) runBlockBytes() int64 {
+	if t := e.tables.Load(); t != nil {
+		return t.Bytes()
+	}
+	return 0
 }
 
 // more returns what rows, ids and values take of the pool at most, when ids may be larger by so much.

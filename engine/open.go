@@ -143,7 +143,7 @@ func (e *Engine) open() error {
 	if err := store.EmptyTmp(fs, fs.PathJoin(dir, store.TmpName)); err != nil && !e.opts.ReadOnly { // no other process has the store open
 		return err
 	}
-	e.tables.Store(store.NewTables(fs, store.Dir(fs, dir), e.db))
+	e.tables.Store(store.NewTables(fs, store.Dir(fs, dir), e.db, e.memory.RunBlocks, e.dividePool))
 	secret, err := e.records()
 	if err != nil {
 		return err

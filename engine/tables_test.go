@@ -75,7 +75,7 @@ func TestTables(t *testing.T) {
 	}
 	defer e.Close()
 	counted := &openFS{FS: fs}
-	tables := store.NewTables(counted, store.Dir(fs, "data"), e.db)
+	tables := store.NewTables(counted, store.Dir(fs, "data"), e.db, 1<<20, nil)
 	n := 0
 	for range 12 {
 		for range 5 {

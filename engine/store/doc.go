@@ -15,6 +15,7 @@
 //	rebuild.go   reads a store whose list of tables is lost
 //	publicid.go  public ids of events, which are also cursors
 //	tables.go    reads the keys of a run from its table file, without a search in Pebble's levels
+//	blocks.go    where the keys of a run lie in its table; tablereader.go reads one
 //	snapshot.go  makes and verifies snapshots
 //	restore.go   makes a data directory from a snapshot
 //	upgrade.go   what a start does with a store of an older version

@@ -3,37 +3,41 @@
 package store
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cairn/index"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
-	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Tables reads keys of runs from Pebble's tables, past Pebble's levels. A run never changes
-// and is usually in one table, so only that table needs to be read. Blocks are read into
+// and is usually in one table, so only that table needs to be read, and where its keys lie is
+// held in memory. Blocks are read into
 // buffers that are reused. Pebble allocates new memory for each block, which was half of the
 // garbage of ingest into a large store. When anything goes wrong here, the key is read
 // through Pebble, which reports the error.
 type Tables struct {
 	*pebble.DB
-	fs  vfs.FS
-	dir string // of the tables
-
-	mu        sync.Mutex
-	runs      map[uint64]*table // by run
-	tick      uint64            // counts uses of tables
-	deletions uint64            // counts calls of Deleted
-	reads     TableReads
-	closed    bool
+	fs         vfs.FS
+	dir        string            // of the tables
+	blocksMost int64             // most bytes of all blocks
+	took       func()            // see NewTables
+	held       atomic.Int64      // bytes of all blocks; mu guards changes
+	mu         sync.Mutex        // guards what follows
+	runs       map[uint64]*table // by run
+	idle       []*tableReader    // of tables with blocks
+	tick       uint64            // counts uses of tables
+	deletions  uint64            // counts calls of Deleted
+	reads      TableReads
+	closed     bool
 }
 
 // table is an open table. It is closed when nothing refers to it.
@@ -42,17 +46,10 @@ type table struct {
 	file     uint64
 	reader   *sstable.Reader // nil = the run is read through Pebble, until retryAt
 	retryAt  time.Time       // when the table is searched again
+	blocks   *blocks         // nil = there is no room for them
 	refs     int             // from runs and from readers; tables.mu guards it and what follows
-	idle     []*tableReader
+	idle     []*tableReader  // with an iterator
 	lastUsed uint64
-}
-
-// tableReader finds one key at a time. The value it found is valid until it is closed.
-type tableReader struct {
-	table *table
-	iter  sstable.Iterator
-	pool  block.BufferPool
-	stats pebble.InternalIteratorStats // since it was last idle
 }
 
 // TableReads counts what was read directly from tables.
@@ -63,14 +60,23 @@ type TableReads struct {
 
 const (
 	TablesMax    = 64          // most open tables
-	tableIdleMax = 2           // most idle readers of a table
+	tableIdleMax = 2           // most idle readers of a table without blocks, and for each processor of all others
 	tableRetry   = time.Minute // by then a run in several tables may be compacted into one
+
+	// tableUnused is how many keys are read from other tables before the blocks of a table make
+	// room for those of another.
+	tableUnused = 1 << 16
 )
 
-// NewTables reads the tables of an open store, which lie in a directory.
-func NewTables(fs vfs.FS, dir string, db *pebble.DB) *Tables {
-	return &Tables{DB: db, fs: fs, dir: dir, runs: make(map[uint64]*table)}
+// NewTables reads the tables of an open store, which lie in a directory. Where the keys of runs
+// lie may take so many bytes; took, if not nil, is called when it takes more than before. A run
+// for which there is no room is read through the index in its table.
+func NewTables(fs vfs.FS, dir string, db *pebble.DB, blocksMost int64, took func()) *Tables {
+	return &Tables{DB: db, fs: fs, dir: dir, blocksMost: blocksMost, took: took, runs: make(map[uint64]*table)}
 }
+
+// Bytes returns how many bytes are held to know where the keys of runs lie.
+func (t *Tables) Bytes() int64 { return t.held.Load() }
 
 // Get returns the value of a key of a run. It is valid until the caller closes the closer.
 func (t *Tables) Get(key []byte) ([]byte, io.Closer, error) {
@@ -87,7 +93,7 @@ func (t *Tables) Get(key []byte) ([]byte, io.Closer, error) {
 func (t *Tables) reader(run uint64) *tableReader {
 	t.mu.Lock()
 	tb := t.runs[run]
-	if tb == nil || tb.reader == nil && time.Now().After(tb.retryAt) {
+	if tb == nil || t.again(tb) {
 		before := t.deletions
 		t.mu.Unlock()
 		opened, err := t.open(run)
@@ -101,6 +107,9 @@ func (t *Tables) reader(run uint64) *tableReader {
 			return nil
 		}
 		tb = t.put(run, opened)
+		if tb.blocks != nil && t.took != nil {
+			defer t.took() // when mu is free
+		}
 	}
 	if tb.reader == nil {
 		t.mu.Unlock()
@@ -109,26 +118,36 @@ func (t *Tables) reader(run uint64) *tableReader {
 	t.tick++
 	tb.lastUsed = t.tick
 	tb.refs++
-	if n := len(tb.idle); n > 0 {
-		r := tb.idle[n-1]
-		tb.idle = tb.idle[:n-1]
+	b, idle := tb.blocks, &t.idle
+	if b == nil {
+		idle = &tb.idle
+	}
+	if n := len(*idle); n > 0 {
+		r := (*idle)[n-1]
+		*idle = (*idle)[:n-1]
 		t.mu.Unlock()
+		r.table, r.blocks = tb, b
 		return r
 	}
 	t.mu.Unlock()
-	r := &tableReader{table: tb}
-	r.pool.Init(8)
-	var err error
-	if r.iter, err = tb.reader.NewPointIter(context.Background(), sstable.IterOptions{
-		Env:                  sstable.ReadEnv{Block: block.ReadEnv{BufferPool: &r.pool, Stats: &r.stats}},
-		FilterBlockSizeLimit: sstable.NeverUseFilterBlock,
-		ReaderProvider:       sstable.MakeTrivialReaderProvider(tb.reader),
-	}); err != nil {
-		r.pool.Release()
+	r, err := newTableReader(tb, b)
+	if err != nil {
 		t.unref(tb)
 		return nil
 	}
 	return r
+}
+
+// again reports whether the table of a run is to be opened again: it was not found, or there was no
+// room for its blocks and is now. The caller holds mu.
+func (t *Tables) again(tb *table) bool {
+	switch {
+	case tb.reader == nil:
+		return time.Now().After(tb.retryAt)
+	case tb.blocks == nil && t.held.Load() < t.blocksMost/2:
+		return !tb.retryAt.IsZero() && time.Now().After(tb.retryAt)
+	}
+	return false
 }
 
 // open opens the table of a run. It fails when the run is not in exactly one table.
@@ -159,20 +178,26 @@ func (t *Tables) open(run uint64) (*table, error) {
 	}
 	reader, err := sstable.NewReader(context.Background(), readable, sstable.ReaderOptions{})
 	if err != nil {
-		return nil, err // NewReader has closed the file
+		_ = readable.Close()
+		return nil, err
 	}
-	return &table{tables: t, file: file, reader: reader}, nil
+	tb := &table{tables: t, file: file, reader: reader}
+	if tb.blocks, err = readBlocks(reader, run); err != nil && !errors.Is(err, errNoBlocks) {
+		_ = reader.Close()
+		return nil, err
+	}
+	return tb, nil
 }
 
 // put adds the table of a run, unless another goroutine already did, and returns the table
 // in use. When there are too many, it drops the least recently used one. The caller holds mu.
 func (t *Tables) put(run uint64, opened *table) *table {
 	if old := t.runs[run]; old != nil {
-		if old.reader != nil {
+		if old.reader != nil && old.blocks != nil {
 			opened.close()
 			return old
 		}
-		delete(t.runs, run)
+		t.drop(run)
 	}
 	if len(t.runs) >= TablesMax {
 		var last uint64
@@ -185,13 +210,40 @@ func (t *Tables) put(run uint64, opened *table) *table {
 	}
 	opened.refs = 1
 	t.runs[run] = opened
+	if need := opened.blocks.bytes(); t.room(need) {
+		t.held.Add(need)
+	} else {
+		opened.blocks, opened.retryAt = nil, time.Now().Add(tableRetry)
+	}
 	return opened
+}
+
+// room makes room for the blocks of a table: it forgets those of tables that have not been read for
+// long. The caller holds mu.
+func (t *Tables) room(bytes int64) bool {
+	for _, tb := range t.runs {
+		if t.held.Load()+bytes <= t.blocksMost {
+			break
+		}
+		if tb.blocks != nil && t.tick-tb.lastUsed > tableUnused {
+			t.forget(tb)
+			tb.retryAt = time.Now().Add(tableRetry)
+		}
+	}
+	return t.held.Load()+bytes <= t.blocksMost
+}
+
+// forget gives the room of the blocks of a table back. The caller holds mu.
+func (t *Tables) forget(tb *table) {
+	t.held.Add(-tb.blocks.bytes())
+	tb.blocks = nil
 }
 
 // drop removes the table of a run. The caller holds mu.
 func (t *Tables) drop(run uint64) {
 	tb := t.runs[run]
 	delete(t.runs, run)
+	t.forget(tb)
 	tb.unref()
 }
 
@@ -236,6 +288,10 @@ func (t *Tables) CloseAll() {
 	for run := range t.runs {
 		t.drop(run)
 	}
+	for _, r := range t.idle {
+		r.close()
+	}
+	t.idle = nil
 }
 
 func (t *Tables) unref(tb *table) {
@@ -259,42 +315,4 @@ func (tb *table) close() {
 	if tb.reader != nil {
 		_ = tb.reader.Close()
 	}
-}
-
-// find returns the value of a key.
-func (r *tableReader) find(key []byte) (value []byte, ok bool) {
-	kv := r.iter.SeekGE(key, 0)
-	if kv == nil || !bytes.Equal(kv.K.UserKey, key) {
-		return nil, false
-	}
-	value, _, err := kv.Value(nil)
-	return value, err == nil
-}
-
-// Close returns the reader to the idle ones of its table.
-func (r *tableReader) Close() error {
-	t := r.table.tables
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.reads.Keys++
-	t.reads.Bytes += r.stats.BlockBytes
-	r.stats = pebble.InternalIteratorStats{}
-	if len(r.table.idle) < tableIdleMax && r.table.refs > 1 {
-		r.table.idle = append(r.table.idle, r)
-	} else {
-		r.close()
-	}
-	r.table.unref()
-	return nil
-}
-
-// fail closes a reader that did not find a key.
-func (r *tableReader) fail() {
-	r.close()
-	r.table.tables.unref(r.table)
-}
-
-func (r *tableReader) close() {
-	_ = r.iter.Close()
-	r.pool.Release()
 }
