@@ -8,21 +8,25 @@ import (
 )
 
 // equal sets the i-th bit of words for every i-th value of the page that is v.
+func (p *intPage) equal(v int64, words []uint64) { p.equalIn(0, p.n, v, words) }
+
+// equalIn sets the i-th bit of words for every i-th of the values from..to-1 that is v. from is
+// the first value of a block.
 //
 // One load has at least 57 bits of a block, which are 57/width values. They are
 // compared at once: the difference to as many copies of v has a zero field for each
 // value that is v. Adding a field's largest number without the top bit carries into the
 // top bit unless the lower bits are zero, and never carries into the next field.
-func (p *intPage) equal(v int64, words []uint64) {
+func (p *intPage) equalIn(from, to int, v int64, words []uint64) {
 	if p.kind == 0 {
 		if v == p.base {
-			setBits(words, 0, p.n)
+			setBits(words, 0, to-from)
 		}
 		return
 	}
-	for first := 0; first < p.n; first += blockLen {
-		base, width, off := p.entry(first / blockLen)
-		n := min(blockLen, p.n-first)
+	for first := 0; first < to-from; first += blockLen {
+		base, width, off := p.entry((from + first) / blockLen)
+		n := min(blockLen, to-from-first)
 		want := uint64(v) - uint64(p.base) - base
 		switch {
 		case width < 64 && want>>width != 0:

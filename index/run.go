@@ -5,6 +5,7 @@ package index
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sort"
 	"strings"
@@ -427,17 +428,21 @@ func (p *pagedInts) Page(i int, buf []int64) []int64 {
 	return buf
 }
 
-// block decodes a block of blockRows values.
-func (p *pagedInts) block(block int, buf []int64) []int64 {
+// inBlock calls set with the position of each v in a block of blockRows values.
+func (p *pagedInts) inBlock(block int, v int64, set func(i int)) {
 	const perPage = PageRows / blockRows
 	page := p.page(block / perPage)
 	first := block % perPage * blockRows
-	n := min(blockRows, page.n-first)
-	if n <= 0 {
-		return nil
+	if first >= page.n {
+		return
 	}
-	page.decodeFrom(first, buf[:n])
-	return buf[:n]
+	var words [blockRows / 64]uint64
+	page.equalIn(first, min(first+blockRows, page.n), v, words[:])
+	for i, w := range words {
+		for ; w != 0; w &= w - 1 {
+			set(block*blockRows + i*64 + bits.TrailingZeros64(w))
+		}
+	}
 }
 
 // search finds the first of the values, which ascend, that is at least v.

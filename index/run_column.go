@@ -204,7 +204,6 @@ func (c *runColumn) mark(codes []uint32, lo int, b *bitmap) {
 		}
 		return
 	}
-	var buf [blockRows]int64
 	paged := ints.(*pagedInts)
 	for _, code := range codes {
 		lists, listsEnd := c.list(code)
@@ -214,11 +213,11 @@ func (c *runColumn) mark(codes []uint32, lo int, b *bitmap) {
 			if block < 0 || block*blockRows >= end {
 				break
 			}
-			for i, v := range paged.block(block, buf[:]) {
-				if at := block*blockRows + i; v == int64(code) && at >= first && at < end {
+			paged.inBlock(block, int64(code), func(at int) {
+				if at >= first && at < end {
 					set(at)
 				}
-			}
+			})
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (rd *Reader) list(ctx context.Context, q query.Query) (query.Page, error) {
 				more = true
 				return false, nil
 			}
-			if n := min(len(rows)-i, limit-len(page.Events), rowsTogether); len(events) == 0 && n > 1 {
+			if n := min(len(rows)-i, limit-len(page.Events), rowsTogether); len(events) == 0 {
 				events, bytes = r.ReadAll(rows[i:i+n], left)
 			}
 			var ev *event.Event
