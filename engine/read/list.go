@@ -60,6 +60,7 @@ func (rd *Reader) list(ctx context.Context, q query.Query) (query.Page, error) {
 			r.Shown()
 		}
 		rows = rows[passed:]
+		help := rd.helper(p, q.Shown)
 		var events []*event.Event // of the next rows, when they were read together
 		var bytes []int
 		for i, row := range rows {
@@ -68,7 +69,7 @@ func (rd *Reader) list(ctx context.Context, q query.Query) (query.Page, error) {
 				return false, nil
 			}
 			if n := min(len(rows)-i, limit-len(page.Events), rowsTogether); len(events) == 0 {
-				events, bytes = r.ReadAll(rows[i:i+n], left)
+				events, bytes = r.ReadAll(rows[i:i+n], left, help)
 			}
 			var ev *event.Event
 			read := 0
@@ -106,6 +107,23 @@ func (rd *Reader) list(ctx context.Context, q query.Query) (query.Page, error) {
 		page.Next = rd.Public.Encode(q.Site.ID, reached)
 	}
 	return page, nil
+}
+
+// helper returns who helps to read rows of a part: a goroutine, where a processor is free.
+func (rd *Reader) helper(p *table.Part, shown bool) table.Helper {
+	if p.Run == nil {
+		return nil
+	}
+	return func(work func(*table.RowReader)) func() {
+		return rd.slices.help(func() {
+			own := p.Own()
+			r := table.NewRowReader(own.Get())
+			if shown {
+				r.Shown()
+			}
+			work(r)
+		})
+	}
 }
 
 // addPublicID sets the site and the id of an event, which are not in its row.

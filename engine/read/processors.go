@@ -5,6 +5,8 @@ package read
 import (
 	"sync/atomic"
 	"time"
+
+	"cairn/engine/query"
 )
 
 // processors bounds how many slices are read at once: as many as there are processors, and one
@@ -70,4 +72,38 @@ func (p *processors) give() {
 	case p.freed <- struct{}{}:
 	default:
 	}
+}
+
+// help runs work in another goroutine if a processor is free beside the one of the caller, who has
+// taken none. wait returns when work has ended; it does not wait for work that has not begun. A
+// panic in work becomes one of wait.
+func (p *processors) help(work func()) (wait func()) {
+	if p == nil || !p.spare() {
+		return func() {}
+	}
+	var begun atomic.Bool // or never to begin
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer p.give()
+		if begun.CompareAndSwap(false, true) {
+			defer query.Recovered(&err)
+			work()
+		}
+	}()
+	return func() {
+		if begun.CompareAndSwap(false, true) {
+			return
+		}
+		if <-done; err != nil {
+			panic(err)
+		}
+	}
+}
+
+// spare is try, where another processor is free then.
+func (p *processors) spare() bool {
+	n := p.busy.Load()
+	return n+1 < p.most() && p.busy.CompareAndSwap(n, n+1)
 }

@@ -7,7 +7,7 @@
 //	runs.go   the runs of a table at one moment, and who still reads them
 //	view.go   what one query sees: parts, oldest first, that tile the seqs from 1
 //	cells.go  from a record to the cells of a row; keys that have no column of their own
-//	rows.go   from the cells of a row to the event
+//	rows.go   from the cells of a row to the event; readall.go reads several rows together
 //	days.go   on which days the rows of a part are counted
 //	hidden.go rows that a deletion has taken
 //	thinned.go rows that have become blanks

@@ -62,21 +62,42 @@ func TestReadAll(t *testing.T) {
 				all.Shown()
 			}
 			some := []int{299, 298, 270, 17, 9, 18, 0, 153}
-			events, bytes := all.ReadAll(some, 1<<20)
-			if len(events) != len(some) {
-				t.Fatalf("%s: %d events of %d rows", name, len(events), len(some))
-			}
-			for i, row := range some {
-				want, err := one.Read(row)
-				if err != nil {
-					t.Fatal(err)
+			helper := func(before bool) Helper { // begins before the reader, or beside it
+				return func(work func(*RowReader)) func() {
+					other, done := NewRowReader(part), make(chan struct{})
+					if name == "run" { // where each goroutine has its own
+						other = NewRowReader(run.Part())
+					}
+					if shown {
+						other.Shown()
+					}
+					go func() {
+						work(other)
+						close(done)
+					}()
+					if before {
+						<-done
+					}
+					return func() { <-done }
 				}
-				if !reflect.DeepEqual(events[i], want) || bytes[i] != one.Bytes {
-					t.Errorf("%s, row %d: %+v of %d bytes, want %+v of %d", name, row, events[i], bytes[i], want, one.Bytes)
-				}
 			}
-			if events, _ := all.ReadAll(some, 100); events != nil {
-				t.Errorf("%s: %d events are read with 100 bytes allowed", name, len(events))
+			for who, help := range map[string]Helper{"nobody": nil, "one before": helper(true), "one beside": helper(false)} {
+				events, bytes := all.ReadAll(some, 1<<20, help)
+				if len(events) != len(some) {
+					t.Fatalf("%s, helped by %s: %d events of %d rows", name, who, len(events), len(some))
+				}
+				for i, row := range some {
+					want, err := one.Read(row)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !reflect.DeepEqual(events[i], want) || bytes[i] != one.Bytes {
+						t.Errorf("%s, helped by %s, row %d: %+v of %d bytes, want %+v of %d", name, who, row, events[i], bytes[i], want, one.Bytes)
+					}
+				}
+				if events, _ := all.ReadAll(some, 100, help); events != nil {
+					t.Errorf("%s, helped by %s: %d events are read with 100 bytes allowed", name, who, len(events))
+				}
 			}
 		}
 		if err := part.Err(); err != nil {

@@ -4,7 +4,6 @@ package table
 
 import (
 	"fmt"
-	"slices"
 	"sort"
 
 	"cairn/engine/event"
@@ -102,81 +101,6 @@ func (r *RowReader) Read(row int) (*event.Event, error) {
 		r.Bytes += len(e.Extra[i].Value.Text)
 	}
 	return e, nil
-}
-
-// ReadAll reads the events of rows, which are few and may be far apart, as Read does. It goes column
-// by column, so that it reads each page once and what lies together on the disk together.
-// bytes[i] is what RowReader.Bytes is after Read. When the cells take more than most bytes, or
-// anything is damaged, it returns nil: Read then says what is wrong.
-func (r *RowReader) ReadAll(rows []int, most int) (events []*event.Event, bytes []int) {
-	sorted := slices.Clone(rows)
-	slices.Sort(sorted)
-	place := make([]int, len(rows)) // by index in sorted: index in rows
-	for i, row := range rows {
-		at, _ := slices.BinarySearch(sorted, row)
-		place[at] = i
-	}
-	events, bytes = make([]*event.Event, len(rows)), make([]int, len(rows))
-	made := make([]event.Event, len(rows))
-	for i := range events {
-		events[i] = &made[i]
-	}
-	values := make([]int64, len(rows)*(1+len(r.columns)))
-	for i, c := range r.ints {
-		if c == nil {
-			continue
-		}
-		index.Gather(c, sorted, values[:len(rows)])
-		for at := range sorted {
-			events[place[at]].SetInt(i, values[at])
-		}
-	}
-	for i := range r.columns {
-		index.Gather(r.columns[i].codes, sorted, values[i*len(rows):(i+1)*len(rows)])
-	}
-	var codes []uint32
-	var of []int // by index in codes: index in rows
-	sum, failed := 0, false
-	for i := range r.columns {
-		c := &r.columns[i]
-		codes, of = codes[:0], of[:0]
-		for at, code := range values[i*len(rows) : (i+1)*len(rows)] {
-			if code != 0 {
-				codes, of = append(codes, uint32(code)), append(of, place[at])
-			}
-		}
-		index.EachCell(c.col, codes, func(k int, cell []byte) {
-			e := events[of[k]]
-			if c.field[0] != event.PrefixExtra[0] {
-				bytes[of[k]] += len(cell)
-			}
-			sum += len(cell)
-			if failed = failed || sum > most || cell == nil; failed {
-				return
-			}
-			if IsOverflow(c.field) {
-				failed = r.overflow(e, c.field[0], cell) != nil
-			} else {
-				failed = e.SetCell(c.field, cell) != nil
-			}
-		})
-		if failed || r.part.Err() != nil {
-			return nil, nil
-		}
-	}
-	for i, e := range events {
-		e.Seq = r.part.First() + uint64(rows[i])
-		if e.Finish() != nil {
-			return nil, nil
-		}
-		for k := range e.Extra {
-			bytes[i] += len(e.Extra[k].Value.Text)
-		}
-	}
-	if r.part.Err() != nil {
-		return nil, nil
-	}
-	return events, bytes
 }
 
 // Same returns an error if the cells of a row differ from the cells in its record.
