@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// equal and within find what comparing every value finds.
+// equal, equalIn and within find what comparing every value finds.
 func TestLookingInPages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 300).Draw(t, "n")
@@ -31,6 +31,15 @@ func TestLookingInPages(t *testing.T) {
 		for i, x := range values {
 			if got.has(i) != (x == v) {
 				t.Fatalf("value %d, %d, is %d: %v", i, x, v, got.has(i))
+			}
+		}
+		first := blockLen * rapid.IntRange(0, (n-1)/blockLen).Draw(t, "first")
+		last := rapid.IntRange(first, n).Draw(t, "last")
+		got = newBitmap(n)
+		page.equalIn(first, last, v, got.words)
+		for i := range n {
+			if want := i < last-first && values[first+i] == v; got.has(i) != want {
+				t.Fatalf("of %d…%d, value %d is %d: %v", first, last, i, v, got.has(i))
 			}
 		}
 		from, to := rapid.OneOf(rapid.SampledFrom(values), rapid.Int64()).Draw(t, "from"), rapid.OneOf(rapid.SampledFrom(values), rapid.Int64()).Draw(t, "to")
