@@ -317,7 +317,7 @@ func (m *Matcher) reach(row int, down bool) (int, bool) {
 func (m *Matcher) window(lo, end int) *bitmap {
 	b := m.result.reset(end - lo)
 	m.conds[0].mark(m, lo, b)
-	few := m.few * ((end - lo + PageRows - 1) / PageRows)
+	few := m.fewOf(end - lo)
 	for _, c := range m.conds[1:] {
 		n := b.count()
 		if n == 0 {
@@ -338,6 +338,9 @@ func (m *Matcher) window(lo, end int) *bitmap {
 	}
 	return b
 }
+
+// fewOf returns up to how many candidates of n rows are checked one by one.
+func (m *Matcher) fewOf(n int) int { return m.few * ((n + PageRows - 1) / PageRows) }
 
 // eachPage calls fn with the values of n rows of a column from lo on, page by page.
 func (m *Matcher) eachPage(col Ints, lo, n int, fn func(first int, values []int64)) {

@@ -107,6 +107,15 @@ func (c *clauseCond) mark(m *Matcher, lo int, b *bitmap) {
 		}
 		alt := c.alt.reset(b.n)
 		a.mark(m, lo, alt)
+		if alt.count() <= m.fewOf(b.n) {
+			alt.ascend(0, func(i int) bool {
+				if a.holds(lo + i) {
+					b.set(i)
+				}
+				return true
+			})
+			continue
+		}
 		if a.unless.col != nil {
 			other := c.other.reset(b.n)
 			a.unless.mark(m, lo, other)
@@ -132,11 +141,16 @@ func (c *clauseCond) mark(m *Matcher, lo int, b *bitmap) {
 func (c *clauseCond) matches(row int) bool {
 	for i := range c.any {
 		a := &c.any[i]
-		if a.matches(row) && (a.unless.col == nil || !a.unless.matches(row)) && (a.within == nil || a.within.matches(row)) && (a.with.col == nil || a.with.matches(row)) {
+		if a.matches(row) && a.holds(row) {
 			return !c.not
 		}
 	}
 	return c.not
+}
+
+// holds reports whether a row that has one of the codes satisfies the rest of the alternative.
+func (a *altCond) holds(row int) bool {
+	return (a.unless.col == nil || !a.unless.matches(row)) && (a.within == nil || a.within.matches(row)) && (a.with.col == nil || a.with.matches(row))
 }
 
 func (c *clauseCond) reach(row int, down bool) (at int, ok bool) {
