@@ -20,9 +20,31 @@ type Helper func(work func(*RowReader)) (wait func())
 // bytes[i] is what RowReader.Bytes is after Read. When the cells take more than most bytes, or
 // anything is damaged, it returns nil: Read then says what is wrong.
 func (r *RowReader) ReadAll(rows []int, most int, help Helper) (events []*event.Event, bytes []int) {
-	t := &together{rows: slices.Clone(rows), most: int64(most), found: make([]found, len(r.ints)+len(r.columns))}
+	return r.Begin(rows, most, help).End()
+}
+
+// Begin begins ReadAll: a helper may read until End. Whoever calls it calls End or Stop.
+func (r *RowReader) Begin(rows []int, most int, help Helper) *Together {
+	t := &Together{reader: r, wanted: rows, rows: slices.Clone(rows), most: int64(most), found: make([]found, len(r.ints)+len(r.columns))}
 	slices.Sort(t.rows)
-	if t.read(r, help); t.failed.Load() {
+	if help != nil && len(rows) >= helpedRows {
+		t.wait = help(t.gather)
+	}
+	return t
+}
+
+// Stop ends the reading of rows that nobody wants any more.
+func (t *Together) Stop() {
+	t.failed.Store(true)
+	if t.wait != nil {
+		t.wait()
+	}
+}
+
+// End reads what no helper has read, and returns what ReadAll returns.
+func (t *Together) End() (events []*event.Event, bytes []int) {
+	r, rows := t.reader, t.wanted
+	if t.read(); t.failed.Load() {
 		return nil, nil
 	}
 	place := make([]int, len(rows)) // by index in t.rows: index in rows
@@ -71,12 +93,15 @@ func (r *RowReader) ReadAll(rows []int, most int, help Helper) (events []*event.
 }
 
 // helpedRows is from how many rows on help pays for its goroutine.
-const helpedRows = 4
+const helpedRows = 2
 
-// together is rows of a part that are read together. Each reader takes a column after the other
+// Together is rows of a part that are read together. Each reader takes a column after the other
 // that no reader has taken.
-type together struct {
-	rows   []int   // ascending
+type Together struct {
+	reader *RowReader
+	wait   func() // for the helper; nil = there is none
+	wanted []int
+	rows   []int   // wanted, ascending
 	found  []found // of the integer columns, then of the others
 	next   atomic.Int64
 	sum    atomic.Int64 // bytes of cells
@@ -92,16 +117,16 @@ type found struct {
 	cells []byte
 }
 
-// read reads all columns.
-func (t *together) read(r *RowReader, help Helper) {
-	if help != nil && len(t.rows) >= helpedRows {
-		defer help(t.gather)()
+// read reads the columns that are left.
+func (t *Together) read() {
+	if t.wait != nil {
+		defer t.wait()
 	}
-	t.gather(r)
+	t.gather(t.reader)
 }
 
 // gather reads columns until all are taken.
-func (t *together) gather(r *RowReader) {
+func (t *Together) gather(r *RowReader) {
 	var codes []uint32
 	values := make([]int64, len(t.rows))
 	for {
