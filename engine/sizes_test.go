@@ -41,10 +41,10 @@ func TestMeasureSizes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := check.Measure(fs, "data")
-	if err != nil || s.Events != 3000 || s.Sealed != 3000 || s.Runs != 3 || s.Totals == 0 || s.Filters == 0 || s.Headers == 0 {
+	if err != nil || s.Events != 3000 || s.Sealed != 3000 || s.Runs != 3 || s.Totals == 0 || s.Filters == 0 || s.Headers == 0 || s.Counts == 0 {
 		t.Fatalf("%+v, %v", s, err)
 	}
-	sum := s.Totals + s.Filters + s.Headers
+	sum := s.Totals + s.Filters + s.Headers + s.Counts
 	fields := map[string]check.FieldSize{}
 	for _, f := range s.Fields {
 		fields[f.Field] = f

@@ -57,7 +57,7 @@ func BenchmarkSegmentBrowser(b *testing.B) {
 	if err != nil || sizes.Events != sizes.Sealed {
 		b.Fatalf("%d of %d events are sealed, %v", sizes.Sealed, sizes.Events, err)
 	}
-	total := sizes.Totals + sizes.Filters + sizes.Headers + sizes.IDs
+	total := sizes.Totals + sizes.Filters + sizes.Headers + sizes.Counts + sizes.IDs
 	for i := range sizes.Fields {
 		total += sizes.Fields[i].Total()
 	}

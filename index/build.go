@@ -43,6 +43,10 @@ func (s *partSource) err() error { return s.part.Err() }
 
 func (s *partSource) ints(col int, yield func(values []int64)) { s.pages(s.part.Ints(col), yield) }
 
+func (s *partSource) intsPage(col, page int, buf []int64) []int64 {
+	return s.part.Ints(col).Page(page, buf)
+}
+
 // pages calls yield with the values of all rows, page by page.
 func (s *partSource) pages(ints Ints, yield func(values []int64)) {
 	buf := s.take()

@@ -3,6 +3,7 @@
 package index
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,7 +21,9 @@ const RunVersion = 2
 //	cells of each, pages of their first cells, cells of each;
 //	then the number of properties with totals, and for each: name, pages, first
 //	day of each (signed);
-//	version 2 only: sections, see section.go; none is defined yet
+//	version 2 only: sections, see section.go:
+//	    2 counts    see countsHeader
+//	    4 bounds    see boundsHeader
 //
 // All numbers are varints, and each name has its length before it. Cell columns are
 // ordered by name; the number of a cell column in keys is the number of integer columns
@@ -32,6 +35,8 @@ type header struct {
 	filter  int // pages of the filter; 0 = none
 	columns []columnHeader
 	totals  []totalsHeader // by property
+	counts  *countsHeader  // nil = nothing is counted
+	bounds  *boundsHeader  // nil = none are known
 }
 
 type columnHeader struct {
@@ -103,7 +108,14 @@ func (h *header) append(dst []byte) []byte {
 		}
 	}
 	if h.version >= 2 {
-		dst = new(sections).append(dst)
+		var s sections
+		if h.counts != nil {
+			s.add(sectionCounts, h.counts.append(nil))
+		}
+		if h.bounds != nil {
+			s.add(sectionBounds, h.bounds.append(nil))
+		}
+		dst = s.append(dst)
 	}
 	return dst
 }
@@ -186,7 +198,19 @@ func parseHeader(b []byte) (*header, error) {
 		return nil, errHeader
 	}
 	if version >= 2 {
-		if err := readSections(b, func(uint64, []byte) bool { return false }); err != nil {
+		var damage error
+		err := readSections(b, func(tag uint64, data []byte) bool {
+			var err error
+			switch tag {
+			case sectionCounts:
+				h.counts, err = parseCountsHeader(data, h.ints, h.rows)
+			case sectionBounds:
+				h.bounds, err = parseBoundsHeader(data, h.ints, h.rows)
+			}
+			damage = cmp.Or(damage, err)
+			return tag == sectionCounts || tag == sectionBounds
+		})
+		if err = cmp.Or(err, damage); err != nil {
 			return nil, fmt.Errorf("%w: %w", errHeader, err)
 		}
 	} else if len(b) != 0 {

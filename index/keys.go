@@ -30,6 +30,7 @@ const (
 )
 
 const (
+	colCounts = 0xFFFB // 0xFFFC is free
 	colTotals = 0xFFFD
 	colFilter = 0xFFFE
 	colHeader = 0xFFFF
@@ -39,7 +40,7 @@ const (
 type pageKey struct {
 	run  uint64
 	col  uint16
-	sec  section // 0 for totals, filter and header
+	sec  section // 0 for counts, totals, filter and header
 	page uint32
 }
 

@@ -35,20 +35,30 @@ type Recount struct {
 // MergeRecounted is Merge with new values for some runs: recounts[i] is that of runs[i],
 // nil = the run as it is. recounts may be nil.
 func MergeRecounted(w Sink, id uint64, runs []*Run, recounts []*Recount, numInts int, filterField string) error {
-	return merge(w, id, RunVersion, runs, recounts, numInts, filterField)
+	return merge(w, id, runs, recounts, numInts, filterField, func(*runWriter) {})
 }
 
-// Rebuild writes a run again from its columns, in the format version that it has. If the
-// run is good, the result is byte for byte the same.
+// Rebuild writes a run again from its columns, in the format version that it has and with counts
+// of what it counts. If the run is good, the result is byte for byte the same.
 func Rebuild(w Sink, r *Run, numInts int, filterField string) error {
 	h, err := r.loadHeader()
 	if err != nil {
 		return fmt.Errorf("rebuild: %w", err)
 	}
-	return merge(w, r.Run, h.version, []*Run{r}, nil, numInts, filterField)
+	var counted Counted
+	if h.bounds != nil {
+		counted.Ints = h.bounds.ints
+	}
+	if h.counts != nil {
+		counted = h.counts.Counted
+	}
+	return merge(w, r.Run, []*Run{r}, nil, numInts, filterField, func(b *runWriter) {
+		b.version, b.counted, b.bounds = h.version, counted, h.bounds != nil
+	})
 }
 
-func merge(w Sink, id uint64, version byte, runs []*Run, recounts []*Recount, numInts int, filterField string) error {
+// merge merges runs. as may change how the run is written.
+func merge(w Sink, id uint64, runs []*Run, recounts []*Recount, numInts int, filterField string, as func(*runWriter)) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	sources := make([]source, len(runs))
@@ -66,7 +76,7 @@ func merge(w Sink, id uint64, version byte, runs []*Run, recounts []*Recount, nu
 		}
 	}
 	b := newRunWriter(w, id, runs[0].format, filterField, s, sources)
-	b.version = version
+	as(b)
 	return b.write(numInts)
 }
 
@@ -86,6 +96,13 @@ func (s *recountedSource) ints(col int, yield func(values []int64)) {
 		yield(s.new.Ints.Page(page, buf))
 	}
 	s.give(buf)
+}
+
+func (s *recountedSource) intsPage(col, page int, buf []int64) []int64 {
+	if col != s.new.Col {
+		return s.runSource.intsPage(col, page, buf)
+	}
+	return s.new.Ints.Page(page, buf)
 }
 
 func (s *recountedSource) totals() []totalsCursor { return pulled(s.new.Totals) }
@@ -130,6 +147,10 @@ func (s *runSource) totals() []totalsCursor { return []totalsCursor{&runTotals{p
 
 func (s *runSource) ints(col int, yield func(values []int64)) {
 	s.pages(uint16(col), secInts, s.Len(), func(_ int, values []int64) { yield(values) })
+}
+
+func (s *runSource) intsPage(col, page int, buf []int64) []int64 {
+	return s.page(uint16(col), secInts, s.Len(), page, buf)
 }
 
 // read calls open with a page as it is stored. The page is valid until open returns.

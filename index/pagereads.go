@@ -18,12 +18,13 @@ const (
 	kindHeader = 0
 	kindTotals = int(secMatches) + 1
 	kindFilter = int(secMatches) + 2
+	kindCounts = int(secMatches) + 3
 
-	pageKinds = int(secMatches) + 3
+	pageKinds = int(secMatches) + 4
 )
 
 var pageKindNames = [pageKinds]string{
-	kindHeader: "header", kindTotals: "totals", kindFilter: "filter",
+	kindHeader: "header", kindTotals: "totals", kindFilter: "filter", kindCounts: "counts",
 	secDict: "dict", secFirsts: "firsts", secStarts: "starts", secInts: "codes", secRowSet: "rowset", secBlocks: "lists",
 	secListStarts: "list starts", secLeaves: "leaves", secOwners: "owners", secMatches: "matches",
 }
@@ -32,6 +33,8 @@ func (k pageKey) kind() int {
 	switch {
 	case k.sec != 0:
 		return int(k.sec)
+	case k.col == colCounts:
+		return kindCounts
 	case k.col == colTotals:
 		return kindTotals
 	case k.col == colFilter:

@@ -8,7 +8,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Format tells the index all that it may know of a cell.
+// Format tells the index all that it may know of a cell, and what of the rows it counts.
 type Format struct {
 	// Compare orders cells. Scalars come first, by term, so that cells with the same
 	// term are neighbours. Arrays and objects follow.
@@ -34,6 +34,8 @@ type Format struct {
 	// Paths returns the paths that Leaves may give to what Terms has at a path. nil =
 	// that path alone.
 	Paths func(path string) []string
+	// Counted says what runs count while they are written.
+	Counted Counted
 }
 
 // eachHash calls fn with the hashes that a cell with a term at path may have.

@@ -15,6 +15,11 @@ type scratch struct {
 	blocks  []uint16  // their entries
 	dict    dictWriter
 
+	// For counts.
+	unitRows []uint32 // rows of each unit, from the first on
+	ranks    []uint32 // by unit: how many units with rows are before it
+	cells    []uint32 // by code and unit with rows: rows
+
 	// For sorting the cells of a part.
 	counts   []uint32 // by code of the part: rows
 	renumber []uint32 // by code of the part: its place in the order, from 1

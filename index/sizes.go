@@ -20,10 +20,13 @@ const (
 	SizeTotals                 // of all properties
 	SizeFilter
 	SizeHeader
+	SizeCounts // of all rows and of the cells of one field, by time
 )
 
 func sizePart(col uint16, sec section) SizePart {
 	switch {
+	case col == colCounts:
+		return SizeCounts
 	case col == colTotals:
 		return SizeTotals
 	case col == colFilter:

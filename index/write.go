@@ -22,6 +22,9 @@ type source interface {
 	rows() int
 	// ints calls yield with the values of an integer column, page by page.
 	ints(col int, yield func(values []int64))
+	// intsPage returns a page of an integer column, in buf or elsewhere. The values of blanks
+	// need not be those of ints. It returns none when the page cannot be read.
+	intsPage(col, page int, buf []int64) []int64
 	fields() []string                  // sorted
 	column(field string) *columnSource // nil when no row has the field
 	totals() []totalsCursor            // together they are the totals of the source
@@ -42,9 +45,12 @@ type runWriter struct {
 	filter  string // field of the column with a filter
 	pass    int    // listPass
 	version byte   // format version of the run
+	counted Counted
+	bounds  bool // the bounds of its pages of integers are written
 	sources []source
 	firsts  []int // first row of each source, then the number of all rows
 	header  header
+	counts  *countsWriter
 	err     error
 	key     []byte
 	*scratch
@@ -53,7 +59,8 @@ type runWriter struct {
 // newRunWriter returns a writer of run id. The rows are those of the sources, in their
 // order.
 func newRunWriter(w Sink, id uint64, format *Format, filterField string, s *scratch, sources []source) *runWriter {
-	return &runWriter{w: w, run: id, format: format, filter: filterField, pass: listPass, version: RunVersion, sources: sources, firsts: []int{0}, scratch: s}
+	return &runWriter{w: w, run: id, format: format, filter: filterField, pass: listPass, version: RunVersion,
+		counted: format.Counted, bounds: format.Counted.Unit > 0, sources: sources, firsts: []int{0}, scratch: s}
 }
 
 func (b *runWriter) write(numInts int) error {
@@ -61,6 +68,10 @@ func (b *runWriter) write(numInts int) error {
 		b.firsts = append(b.firsts, b.firsts[len(b.firsts)-1]+s.rows())
 	}
 	b.header = header{version: b.version, rows: b.firsts[len(b.sources)], ints: numInts}
+	if b.version < 2 || b.counted.Ints >= numInts {
+		b.counted, b.bounds = Counted{}, false
+	}
+	b.counts = newCountsWriter(b)
 	for col := range numInts {
 		b.ints(col)
 	}
@@ -82,6 +93,7 @@ func (b *runWriter) write(numInts int) error {
 		c.write()
 		b.header.columns = append(b.header.columns, c.h)
 	}
+	b.counts.write()
 	b.totals()
 	b.header.filter = len(filter)
 	for i, page := range filter {
@@ -117,10 +129,20 @@ func (b *runWriter) set(k pageKey, value []byte) {
 
 func (b *runWriter) ints(col int) {
 	out := b.pages(uint16(col), secInts)
+	add := out.addAll
+	if col == b.counted.Ints && (b.bounds || b.counted.Unit > 0) {
+		add = func(values []int64) {
+			b.counts.add(values)
+			out.addAll(values)
+		}
+	}
 	for _, s := range b.sources {
-		s.ints(col, out.addAll)
+		s.ints(col, add)
 	}
 	out.flush()
+	if col == b.counted.Ints {
+		b.counts.end()
+	}
 }
 
 // pages returns a writer of the integer pages of one section.

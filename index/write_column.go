@@ -107,7 +107,11 @@ func (c *columnWriter) write() {
 		lists.begin(c)
 	}
 	codes := c.pages(c.num, secInts)
+	counted := c.counts.wants(c.h.name)
 	if c.h.card == 1 && c.h.present == c.header.rows {
+		if counted {
+			c.counts.same()
+		}
 		for _, s := range c.sources {
 			if s != nil && s.same != nil {
 				s.same()
@@ -120,7 +124,14 @@ func (c *columnWriter) write() {
 	var rowPages [][]byte
 	rows := keepPages(c.scratch, &rowPages)
 	next, sum := 0, uint64(0)
+	var counter *codeCounter
+	if counted {
+		counter = c.counts.countCodes(c)
+	}
 	c.each(func(s *stretch) {
+		if counter != nil {
+			counter.add(s)
+		}
 		for _, code := range s.codes {
 			sum += mix(code, 0) // the mix of 0 is 0
 		}
@@ -149,6 +160,9 @@ func (c *columnWriter) write() {
 	}
 	codes.flush()
 	rows.flush()
+	if counter != nil {
+		counter.end()
+	}
 	if sum != c.rowSum && c.err == nil {
 		c.err = errCounts
 	}

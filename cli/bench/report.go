@@ -274,7 +274,7 @@ func writeSizes(t *tabwriter.Writer, left func(string) string, s *check.Sizes) {
 		return strconv.FormatFloat(float64(n)/float64(max(of, 1)), 'f', 2, 64)
 	}
 	fmt.Fprintf(t, "\n%s\trows\tvalues\tlists\tall\t\n", left("bytes per sealed event"))
-	sum := s.Totals + s.Filters + s.Headers
+	sum := s.Totals + s.Filters + s.Headers + s.Counts
 	for _, f := range s.Fields {
 		sum += f.Total()
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t\n", left(f.Field), share(f.Rows, s.Sealed), share(f.Cells, s.Sealed), share(f.Lists, s.Sealed), share(f.Total(), s.Sealed))
@@ -282,7 +282,7 @@ func writeSizes(t *tabwriter.Writer, left func(string) string, s *check.Sizes) {
 	for _, x := range []struct {
 		name string
 		n    uint64
-	}{{"counters", s.Totals}, {"filters", s.Filters}, {"headers", s.Headers}, {fmt.Sprintf("all, in %d runs", s.Runs), sum}} {
+	}{{"counters", s.Totals}, {"filters", s.Filters}, {"headers", s.Headers}, {"events by time", s.Counts}, {fmt.Sprintf("all, in %d runs", s.Runs), sum}} {
 		fmt.Fprintf(t, "%s\t\t\t\t%s\t\n", left(x.name), share(x.n, s.Sealed))
 	}
 	fmt.Fprintf(t, "%s\t\t\t\t%s\t\n", left("ids, per event of all"), share(s.IDs, s.Events))

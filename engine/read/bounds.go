@@ -113,7 +113,7 @@ func (v *view) span(pred *predicate, wantFirst, wantLast bool, kept keptRuns) (f
 			first <= last && (!wantFirst || p.Run.TimeMin >= first) && (!wantLast || p.Run.TimeMax <= last)) {
 			continue
 		}
-		lo, hi, err := v.spanOf(pred, p, &kept)
+		lo, hi, err := v.spanOf(pred, p, wantFirst, wantLast, &kept)
 		if err != nil {
 			return 0, 0, false, err
 		}
@@ -125,8 +125,9 @@ func (v *view) span(pred *predicate, wantFirst, wantLast bool, kept keptRuns) (f
 	return first, last, true, pred.complete(v.budget)
 }
 
-// spanOf is span for one part; lo > hi when no row of it satisfies pred.
-func (v *view) spanOf(pred *predicate, p *table.Part, kept *keptRuns) (lo, hi int64, err error) {
+// spanOf is span for one part; lo > hi when no row of it satisfies pred. The one of both that the
+// caller does not want may be that of any such row.
+func (v *view) spanOf(pred *predicate, p *table.Part, wantFirst, wantLast bool, kept *keptRuns) (lo, hi int64, err error) {
 	whole := pred.timeFrom == math.MinInt64 && pred.timeTo == math.MaxInt64
 	if r := p.Run; r != nil {
 		whole = pred.timeFrom <= r.TimeMin && r.TimeMax < pred.timeTo
@@ -135,21 +136,32 @@ func (v *view) spanOf(pred *predicate, p *table.Part, kept *keptRuns) (lo, hi in
 	switch {
 	case whole && len(pred.clauses) == 0 && len(pred.more) == 0:
 		return v.bounds(p)
-	case whole && kept.store && kept.countable(p, nil):
+	}
+	if lo, hi, stored, err := v.storedSpan(pred, p, wantFirst, wantLast); stored || err != nil {
+		return lo, hi, err
+	}
+	if whole && kept.store && kept.countable(p, nil) {
 		counts, err := v.quarterCounts(pred, []*table.Part{p}, kept)
 		if err != nil {
 			return 0, 0, err
 		}
 		for _, page := range counts[0].pages {
-			lo, hi = min(lo, page.lo), max(hi, page.hi)
+			lo, hi = min(lo, page.Least), max(hi, page.Greatest)
 		}
 		return lo, hi, nil
 	}
+	return v.spanOfRows(pred, appendRowRanges(p, nil))
+}
+
+// spanOfRows returns the least and the greatest time of the rows of row ranges that satisfy pred; lo
+// > hi when there are none.
+func (v *view) spanOfRows(pred *predicate, ranges []rowRange) (lo, hi int64, err error) {
+	lo, hi = math.MaxInt64, math.MinInt64
 	type bounds struct {
 		lo, hi int64
 		any    bool
 	}
-	sums, err := gather(v.budget, pred, appendRowRanges(p, nil), func(r *rangeReader, rr *rowRange, b *bounds) error {
+	sums, err := gather(v.budget, pred, ranges, func(r *rangeReader, rr *rowRange, b *bounds) error {
 		opened, err := r.open(rr)
 		if opened == nil {
 			return err

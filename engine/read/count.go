@@ -132,26 +132,39 @@ func (v *view) distinct(pred *predicate, metrics query.Metrics) (events uint64, 
 func (v *view) countEvents(pred *predicate, kept keptRuns) (n uint64, err error) {
 	var rest []rowRange
 	var cut []*table.Part
+	cuts, all := []int64{pred.timeFrom, pred.timeTo}, make([]query.Bucket, 1)
 	for i := range v.Parts {
 		p := &v.Parts[i]
 		if err := v.budget.check(); err != nil {
 			return 0, err
 		}
-		if r := p.Run; r != nil && (r.TimeMin < pred.timeFrom || r.TimeMax >= pred.timeTo) && !pred.outside(r) &&
-			(kept.store || len(pred.clauses) == 0) && kept.countable(p, []int64{pred.timeFrom, pred.timeTo}) {
-			cut = append(cut, p)
-			continue
-		}
-		m := pred.matcher(p)
-		if m != nil {
+		r := p.Run
+		isCut := r != nil && (r.TimeMin < pred.timeFrom || r.TimeMax >= pred.timeTo) && !pred.outside(r)
+		if !isCut {
+			m := pred.matcher(p)
+			if err := p.Err(); err != nil {
+				return 0, err
+			}
+			if m == nil {
+				continue
+			}
 			if known, ok := m.Known(); ok {
 				n += uint64(known)
-			} else {
-				rest = appendRowRanges(p, rest)
+				if err := p.Err(); err != nil {
+					return 0, err
+				}
+				continue
 			}
 		}
-		if err := p.Err(); err != nil {
+		stored, err := v.addStored(pred, p, cuts, all)
+		switch {
+		case err != nil:
 			return 0, err
+		case stored:
+		case isCut && (kept.store || len(pred.clauses) == 0) && kept.countable(p, cuts):
+			cut = append(cut, p)
+		default:
+			rest = appendRowRanges(p, rest)
 		}
 	}
 	sums, err := gather(v.budget, pred, rest, func(r *rangeReader, rr *rowRange, n *uint64) error {
@@ -168,7 +181,6 @@ func (v *view) countEvents(pred *predicate, kept keptRuns) (n uint64, err error)
 	for _, sum := range sums {
 		n += sum
 	}
-	all := make([]query.Bucket, 1)
-	err = v.countQuarters(pred, cut, []int64{pred.timeFrom, pred.timeTo}, all, &kept)
+	err = v.countQuarters(pred, cut, cuts, all, &kept)
 	return n + all[0].Events, err
 }

@@ -17,7 +17,7 @@ import (
 	"cairn/index"
 )
 
-const quarterMillis = 15 * 60 * 1000
+const quarterMillis = table.QuarterMillis
 
 // quarterOf returns the quarter of an hour that a time is in, counted from 1970.
 func quarterOf(at int64) int64 {
@@ -31,14 +31,10 @@ func quarterOf(at int64) int64 {
 // quarterCounts is how many rows of a run satisfy some clauses, by quarter of an hour. It does not
 // change.
 type quarterCounts struct {
-	quarters []int64     // that have rows, ascending
-	upTo     []uint64    // rows in each and in all before it
-	pages    []pageTimes // of rows
+	quarters []int64        // that have rows, ascending
+	upTo     []uint64       // rows in each and in all before it
+	pages    []index.Bounds // of the times of each page's rows that were counted; Least > Greatest when there are none
 }
-
-// pageTimes is the least and the greatest time of the rows of a page that were counted; lo > hi
-// when there are none.
-type pageTimes struct{ lo, hi int64 }
 
 // size returns its bytes.
 func (c *quarterCounts) size() int { return 16*len(c.quarters) + 16*len(c.pages) }
@@ -83,6 +79,11 @@ func (k *keptRuns) countable(p *table.Part, cuts []int64) bool {
 	if last-first >= quartersMax || 16*(min(last-first+1, int64(r.Rows))+int64(r.Rows)/index.PageRows+1) > k.results.max/4 {
 		return false
 	}
+	return fewCut(r, cuts)
+}
+
+// fewCut reports whether at most two bounds of buckets cut a quarter of a run.
+func fewCut(r *index.Run, cuts []int64) bool {
 	inside := 0
 	at, _ := slices.BinarySearch(cuts, r.TimeMin)
 	for _, cut := range cuts[at:] {
@@ -117,8 +118,12 @@ func (v *view) countBuckets(pred *predicate, starts []int64, buckets []query.Buc
 	var known []*table.Part
 	for i := len(v.Parts) - 1; i >= 0; i-- {
 		p := &v.Parts[i]
+		stored, err := v.addStored(pred, p, cuts, buckets)
+		if err != nil {
+			return err
+		}
 		switch {
-		case p.Run != nil && pred.outside(p.Run):
+		case stored, p.Run != nil && pred.outside(p.Run):
 		case (kept.store || len(pred.clauses) == 0) && kept.countable(p, cuts):
 			known = append(known, p)
 		default:
@@ -180,18 +185,7 @@ func (v *view) addQuarters(pred *predicate, p *table.Part, c *quarterCounts, cut
 // countPages counts the rows of a run that satisfy pred. It reads only pages with rows at its
 // times.
 func (v *view) countPages(pred *predicate, p *table.Part, c *quarterCounts) (n uint64, err error) {
-	var ranges []rowRange
-	for page := 0; page < len(c.pages); page++ {
-		from := page
-		for page < len(c.pages) && page-from < rangeRowsMax/index.PageRows && c.pages[page].lo < pred.timeTo && c.pages[page].hi >= pred.timeFrom {
-			page++
-		}
-		if page > from {
-			ranges = append(ranges, rowRange{p, from * index.PageRows, min(page*index.PageRows, int(p.Run.Rows))})
-			page--
-		}
-	}
-	sums, err := gather(v.budget, pred, ranges, func(r *rangeReader, rr *rowRange, n *uint64) error {
+	sums, err := gather(v.budget, pred, pagesAt(pred, p, c.pages), func(r *rangeReader, rr *rowRange, n *uint64) error {
 		opened, err := r.open(rr)
 		if opened == nil {
 			return err
@@ -222,9 +216,9 @@ func (v *view) quarterCounts(pred *predicate, runs []*table.Part, kept *keptRuns
 		if all[i], ok = keptPart[*quarterCounts](kept, kept.key(p, "quarters")); !ok {
 			runAt[p] = i
 			ranges = appendRowRanges(p, ranges)
-			all[i] = &quarterCounts{pages: make([]pageTimes, (p.Run.Rows+index.PageRows-1)/index.PageRows)}
+			all[i] = &quarterCounts{pages: make([]index.Bounds, (p.Run.Rows+index.PageRows-1)/index.PageRows)}
 			for page := range all[i].pages {
-				all[i].pages[page] = pageTimes{math.MaxInt64, math.MinInt64}
+				all[i].pages[page] = index.Bounds{Least: math.MaxInt64, Greatest: math.MinInt64}
 			}
 		}
 	}
@@ -259,7 +253,7 @@ func (v *view) quarterCounts(pred *predicate, runs []*table.Part, kept *keptRuns
 		err = r.each(rr, func(rows []int32) {
 			page := &pages[rows[0]/index.PageRows]
 			for _, at := range times.of(rows) {
-				page.lo, page.hi = min(page.lo, at), max(page.hi, at)
+				page.Least, page.Greatest = min(page.Least, at), max(page.Greatest, at)
 				if i := quarterOf(at) - first; uint64(i) < uint64(len(counts)) {
 					counts[i]++
 				}

@@ -9,6 +9,10 @@ import (
 	"cairn/index"
 )
 
+// QuarterMillis is the unit in which runs count their rows by time, a quarter of an hour. The hours
+// and days of every zone are sums of quarters of UTC.
+const QuarterMillis = 15 * 60 * 1000
+
 // Format tells the index what a cell is.
 var Format = &index.Format{
 	Compare:    event.CompareCells,
@@ -20,6 +24,7 @@ var Format = &index.Format{
 	Leaves:     event.CellLeaves,
 	Terms:      event.CellTerms,
 	Paths:      event.HashedPaths,
+	Counted:    index.Counted{Unit: QuarterMillis, Ints: event.IntTime, Field: event.FieldName},
 }
 
 // appendRow adds a record to an open part, as its newest row. When the part has no column
