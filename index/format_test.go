@@ -43,6 +43,7 @@ var testFormat = &Format{
 	Key:        func(cell []byte, skip int) uint64 { return bigEndian(cell[min(1+skip, len(cell)):]) },
 	Text:       func(cell []byte) bool { return cell[0] == 's' },
 	AppendText: func(dst []byte, text string) []byte { return append(append(dst, 's'), text...) },
+	Counted:    Counted{Unit: 70, Field: "name"},
 	Leaves: func(cell []byte, yield func(path, term string) bool) {
 		for _, l := range testLeaves(cell) {
 			if !yield(l[0], l[1]) {

@@ -629,6 +629,13 @@ func TestDamagedRun(t *testing.T) {
 		for _, p := range props {
 			terr = errors.Join(terr, run.Totals(p, math.MinInt32, math.MaxInt32, func(Total) {}))
 		}
+		counts := []string{}
+		if c := CountsOf(v, 0, 70, []Clause{{Any: []Alt{{Field: "name", Terms: []string{"a"}}}}}); c != nil {
+			c.Each(func(unit int64, rows uint64) { counts = append(counts, fmt.Sprint(unit, rows)) })
+		}
+		if v.Err() == nil && len(counts) < 30 {
+			lines = append(lines, fmt.Sprint("counts ", counts))
+		}
 		return lines, errors.Join(v.Err(), herr, perr, terr)
 	}
 	if lines, err := ask(); err != nil {

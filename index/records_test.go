@@ -54,6 +54,26 @@ var headerGen = rapid.Custom(func(t *rapid.T) header {
 		}
 		h.columns = append(h.columns, c)
 	}
+	if h.version < 2 || h.ints == 0 {
+		return h
+	}
+	if rapid.Bool().Draw(t, "counts") {
+		h.counts = &countsHeader{pages: []int{0}}
+		h.counts.Ints = rapid.IntRange(0, h.ints-1).Draw(t, "counted column")
+		h.counts.Unit = rapid.Int64Range(1, 1<<40).Draw(t, "unit")
+		h.counts.Field = rapid.StringN(0, 9, -1).Draw(t, "counted field")
+		h.counts.first = rapid.Int64Range(-unitsMost, unitsMost).Draw(t, "first unit")
+		for code := 1; code <= h.rows && len(h.counts.pages) < 5; code += rapid.IntRange(1, h.rows).Draw(t, "codes") {
+			h.counts.pages = append(h.counts.pages, code)
+		}
+	}
+	if rapid.Bool().Draw(t, "bounds") {
+		h.bounds = &boundsHeader{ints: rapid.IntRange(0, h.ints-1).Draw(t, "bounded column"), pages: make([]Bounds, (h.rows+PageRows-1)/PageRows)}
+		for i := range h.bounds.pages {
+			lo := rapid.Int64().Draw(t, "least")
+			h.bounds.pages[i] = Bounds{lo, rapid.Int64Range(lo, math.MaxInt64).Draw(t, "greatest")}
+		}
+	}
 	return h
 })
 
@@ -538,20 +558,25 @@ func TestGolden(t *testing.T) {
 	totals.Add("name", 20_000, "buy", 46)
 	totals.Add("name", 20_000, "view", 24)
 	totals.Add("tags", 20_000, "a", -1)
-	for version := byte(1); version <= RunVersion; version++ {
+	for _, of := range []struct {
+		version byte
+		counted Counted
+		run     string
+	}{{1, Counted{}, "run-v1"}, {2, Counted{}, "run-v2"}, {2, Counted{Unit: 20_000, Field: "name"}, "run-v2-counts"}} {
 		var dump bytes.Buffer
+		version := of.version
 		sum := &Checksum{Next: sinkFunc(func(key, value []byte) error {
 			fmt.Fprintf(&dump, "%x\n%s", key, hex.Dump(value))
 			return nil
 		})}
 		s := new(scratch)
-		w := newRunWriter(sum, 5, testFormat, "id", s, []source{&partSource{memPartOf(11, rows).Snapshot(), testFormat, totals.Sorted(), s}})
+		w := newRunWriter(sum, 5, countedAs(of.counted), "id", s, []source{&partSource{memPartOf(11, rows).Snapshot(), testFormat, totals.Sorted(), s}})
 		w.version = version
 		if err := w.write(testInts); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&dump, "%d keys, checksum %016x\n", sum.Keys, sum.Sum())
-		golden(t, fmt.Sprintf("testdata/run-v%d.golden", version), dump.Bytes())
+		golden(t, fmt.Sprintf("testdata/%s.golden", of.run), dump.Bytes())
 
 		dump.Reset()
 		d := goldenDescriptor(version)
