@@ -18,11 +18,11 @@ func BenchmarkThin(b *testing.B) {
 	for i := range fan {
 		part := benchPart(uint64(1+i*benchRows), uint64(i+1))
 		sum := &Checksum{Next: sinkFunc(func(k, v []byte) error { return db.Set(k, v, pebble.NoSync) })}
-		if err := Build(sum, uint64(i+1), part, 6, testFormat, nil, "id"); err != nil {
+		if err := Build(sum, uint64(i+1), part, 6, benchFormats[0].format, nil, "id"); err != nil {
 			b.Fatal(err)
 		}
 		d := Descriptor{Site: 1, First: part.First(), Rows: benchRows, Run: uint64(i + 1), Keys: sum.Keys, Sum: sum.Sum()}
-		runs = append(runs, NewRun(d, db, NewCache(1<<20), testFormat))
+		runs = append(runs, NewRun(d, db, NewCache(1<<20), benchFormats[0].format))
 	}
 	const rows = fan * benchRows
 	sum := &Checksum{Next: sinkFunc(func(k, v []byte) error { return db.Set(k, v, pebble.NoSync) })}
@@ -32,7 +32,7 @@ func BenchmarkThin(b *testing.B) {
 	if err := db.Flush(); err != nil {
 		b.Fatal(err)
 	}
-	run := NewRun(Descriptor{Site: 1, First: 1, Rows: rows, Run: 100, Keys: sum.Keys, Sum: sum.Sum()}, db, NewCache(1<<20), testFormat)
+	run := NewRun(Descriptor{Site: 1, First: 1, Rows: rows, Run: 100, Keys: sum.Keys, Sum: sum.Sum()}, db, NewCache(1<<20), benchFormats[0].format)
 	b.Run("merge", func(b *testing.B) { // what thinning is compared with
 		b.ReportAllocs()
 		for n := 0; n < b.N; n += rows {

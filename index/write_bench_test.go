@@ -15,6 +15,12 @@ import (
 
 const benchRows = 1 << 16
 
+// benchFormats are with and without counts. A unit has 900 rows.
+var benchFormats = []struct {
+	name   string
+	format *Format
+}{{"", countedAs(Counted{Unit: 9000, Field: "name"})}, {"/no counts", countedAs(Counted{})}}
+
 // benchPart is a part like the events of a shop: six integers, columns with few and
 // with many values, and two columns whose cells are unique.
 func benchPart(first uint64, seed uint64) Part {
@@ -52,40 +58,48 @@ func benchPart(first uint64, seed uint64) Part {
 
 func BenchmarkBuild(b *testing.B) {
 	part := benchPart(1, 1)
-	b.ReportAllocs()
-	for n := 0; n < b.N; n += benchRows {
-		var sum Checksum
-		if err := Build(&sum, 1, part, 6, testFormat, nil, "id"); err != nil {
-			b.Fatal(err)
-		}
+	for _, f := range benchFormats {
+		b.Run("all"+f.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for n := 0; n < b.N; n += benchRows {
+				var sum Checksum
+				if err := Build(&sum, 1, part, 6, f.format, nil, "id"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
 func BenchmarkMerge(b *testing.B) {
 	for _, fan := range []int{8, 16} {
-		b.Run(fmt.Sprintf("runs=%d", fan), func(b *testing.B) {
-			db := openDB(b)
-			var runs []*Run
-			for i := range fan {
-				part := benchPart(uint64(1+i*benchRows), uint64(i+1))
-				sum := &Checksum{Next: sinkFunc(func(k, v []byte) error { return db.Set(k, v, pebble.NoSync) })}
-				if err := Build(sum, uint64(i+1), part, 6, testFormat, nil, "id"); err != nil {
-					b.Fatal(err)
-				}
-				d := Descriptor{Site: 1, First: part.First(), Rows: benchRows, Run: uint64(i + 1), Keys: sum.Keys, Sum: sum.Sum()}
-				runs = append(runs, NewRun(d, db, NewCache(1<<20), testFormat))
-				if err := db.Flush(); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			for n := 0; n < b.N; n += fan * benchRows {
-				var sum Checksum
-				if err := Merge(&sum, 99, runs, 6, "id"); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+		for _, f := range benchFormats {
+			b.Run(fmt.Sprintf("runs=%d%s", fan, f.name), func(b *testing.B) { benchMerge(b, fan, f.format) })
+		}
+	}
+}
+
+func benchMerge(b *testing.B, fan int, format *Format) {
+	db := openDB(b)
+	var runs []*Run
+	for i := range fan {
+		part := benchPart(uint64(1+i*benchRows), uint64(i+1))
+		sum := &Checksum{Next: sinkFunc(func(k, v []byte) error { return db.Set(k, v, pebble.NoSync) })}
+		if err := Build(sum, uint64(i+1), part, 6, format, nil, "id"); err != nil {
+			b.Fatal(err)
+		}
+		d := Descriptor{Site: 1, First: part.First(), Rows: benchRows, Run: uint64(i + 1), Keys: sum.Keys, Sum: sum.Sum()}
+		runs = append(runs, NewRun(d, db, NewCache(1<<20), format))
+		if err := db.Flush(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += fan * benchRows {
+		var sum Checksum
+		if err := Merge(&sum, 99, runs, 6, "id"); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
