@@ -32,6 +32,7 @@ func BenchmarkDays(b *testing.B) {
 	}{
 		{"events by day", "day", nil, query.MetricEvents},
 		{"events by day of a name", "day", named, query.MetricEvents},
+		{"events of a name", "", named, query.MetricEvents}, // from a moment on
 		{"users by day", "day", nil, query.MetricEvents | query.MetricUsers},
 		{"users and sessions by day", "day", nil, 0},
 		{"users of a name", "", named, query.MetricEvents | query.MetricUsers},
@@ -55,7 +56,22 @@ func BenchmarkDays(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				n++
-				if len(c.where) == 0 && c.metrics == query.MetricEvents {
+				if len(c.where) == 1 && c.metrics == query.MetricEvents {
+					at := first - n
+					if c.interval == "" {
+						at = last - n*7_777_777%(last-first)
+					}
+					q := query.Query{Site: &benchSite.Site, Where: []query.Cond{{Field: "name", Values: []string{"event 1", fmt.Sprint("no ", n)}}}, Metrics: c.metrics, From: at}
+					var err error
+					if c.interval == "" {
+						_, err = e.Count(context.Background(), q)
+					} else {
+						_, err = e.Series(context.Background(), q, c.interval, nil)
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+				} else if len(c.where) == 0 && c.metrics == query.MetricEvents {
 					ask(b, first-n) // what is kept of all rows answers every range
 				} else {
 					ask(b, first-n, query.Cond{Field: "name", Op: query.OpNot, Values: []string{fmt.Sprint("no ", n)}})

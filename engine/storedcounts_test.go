@@ -65,7 +65,7 @@ func storedCountsAgree(t *testing.T, seed uint64) {
 	}
 	bound := func() int64 {
 		at := start + rng.Int64N(now-start+hour)
-		switch rng.IntN(6) {
+		switch rng.IntN(8) {
 		case 0:
 			return 0
 		case 1:
@@ -74,6 +74,10 @@ func storedCountsAgree(t *testing.T, seed uint64) {
 			return at / (24 * hour) * (24 * hour)
 		case 3:
 			return rows[rng.IntN(len(rows))].at + rng.Int64N(3) - 1
+		case 4:
+			return start + rng.Int64N(3*hour)
+		case 5:
+			return now - rng.Int64N(3*hour)
 		}
 		return at
 	}

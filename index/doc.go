@@ -18,6 +18,7 @@
 // two runs never overlap. Integers in keys are big endian.
 //
 //	0x50 | run | column u16 | section u8 | page u32     a page of a column
+//	0x50 | run | 0xFFFB | 0 | page u32                  counts, see counts.go
 //	0x50 | run | 0xFFFD | 0 | page u32                  totals, see totals.go
 //	0x50 | run | 0xFFFE | 0 | page u32                  filter of one column
 //	0x50 | run | 0xFFFF | 0 | 0                         header, see header.go
@@ -54,15 +55,24 @@
 //
 //	where       tag  section
 //	descriptor  1    days: which days the rows and totals are counted on, see Descriptor.Days
-//	header      2    quarters: how many rows there are in each quarter of an hour of UTC,
-//	                 ascending: difference from the quarter before, rows (uvarints). The
-//	                 days and hours of every zone are sums of these. In pages of the column
-//	                 0xFFFB when it has more than 64 KiB
+//	header      2    counts: what the pages of counts have, see countsHeader
 //	header      3    pages: a kind of integer page or of dictionary page that version 2 did
 //	                 not have from the start, such as pages without compression
-//	header      4    bounds: the least and the greatest time of each page of rows
+//	header      4    bounds: the least and the greatest value of each page of rows, of the
+//	                 integer column that is counted, see boundsHeader
 //
-// Only the days are written today.
+// All but the section 3 are written today. Older readers skip the counts and the bounds, and
+// runs that they have written have neither.
+//
+// # Counts
+//
+// The caller says which integer column a run counts, in which unit, and which field
+// (Format.Counted). The counts are lists: how many rows are in each unit, of all rows and of
+// those with each code of the field. cairn counts times by quarter of an hour of UTC, because the
+// days and hours of every zone are sums of these. Blanks are not counted. What would be too large
+// is left out, by limits that are a part of the format (counts.go): the list of rare codes where
+// there are many, all lists by code where a run has few rows in many units, and all counts where
+// the rows span too many units.
 //
 // A run is written in one stream (write.go), from a part in memory (build.go) or from the
 // runs that it replaces (merge.go). Both ways write the same bytes.
@@ -87,6 +97,7 @@
 //	X1  A run's bytes are a function of its version, its rows, its totals and nothing else.
 //	X2  Runs and the log's rows of a site tile its seqs without gap or overlap.
 //	X3  A run's totals are the sum of its groups' deltas, and of its rows' counts.
+//	X4  A run's counts and bounds are those of its rows. Where it has no list, rows answer.
 //
 // # Reading order
 //
@@ -94,8 +105,9 @@
 //	mempart.go memcolumn.go                the part in memory
 //	keys.go limits.go ints.go dict.go
 //	header.go descriptor.go section.go
-//	totals.go                              the format, piece by piece
+//	totals.go counts.go                    the format, piece by piece
 //	write.go write_column.go write_dict.go
+//	write_counts.go
 //	build.go merge.go thin.go scratch.go   writing a run
 //	run.go run_column.go cache.go
 //	gather.go pagereads.go                 reading a run

@@ -56,7 +56,8 @@
 //	listings.go          listings for callers who may have them already
 //	count.go             events, users and sessions of a query
 //	series.go            the same, step by step; steps.go counts the people and sessions
-//	quarters.go          counts events of whole runs by quarter of an hour
+//	quarters.go          counts events of whole runs by quarter of an hour; storedcounts.go
+//	                     has those that runs keep of all rows and of names
 //	keptruns.go          what runs add to counts and series, kept; keptsteps.go people and
 //	                     sessions
 //	visits.go            sums over sessions; spans.go puts the rows of each together
