@@ -39,20 +39,20 @@ type totalsCursor interface {
 
 // runWriter writes one run.
 type runWriter struct {
-	w       Sink
-	run     uint64
-	format  *Format
-	filter  string // field of the column with a filter
-	pass    int    // listPass
-	version byte   // format version of the run
-	counted Counted
-	bounds  bool // the bounds of its pages of integers are written
-	sources []source
-	firsts  []int // first row of each source, then the number of all rows
-	header  header
-	counts  *countsWriter
-	err     error
-	key     []byte
+	w        Sink
+	run      uint64
+	format   *Format
+	filter   string // field of the column with a filter
+	pass     int    // listPass
+	version  byte   // format version of the run
+	counted  Counted
+	bounds   bool // the bounds of its pages of integers are written
+	sources  []source
+	firsts   []int // first row of each source, then the number of all rows
+	header   header
+	counting *countsWriter
+	err      error
+	key      []byte
 	*scratch
 }
 
@@ -71,7 +71,7 @@ func (b *runWriter) write(numInts int) error {
 	if b.version < 2 || b.counted.Ints >= numInts {
 		b.counted, b.bounds = Counted{}, false
 	}
-	b.counts = newCountsWriter(b)
+	b.counting = newCountsWriter(b)
 	for col := range numInts {
 		b.ints(col)
 	}
@@ -93,7 +93,7 @@ func (b *runWriter) write(numInts int) error {
 		c.write()
 		b.header.columns = append(b.header.columns, c.h)
 	}
-	b.counts.write()
+	b.counting.write()
 	b.totals()
 	b.header.filter = len(filter)
 	for i, page := range filter {
@@ -132,7 +132,7 @@ func (b *runWriter) ints(col int) {
 	add := out.addAll
 	if col == b.counted.Ints && (b.bounds || b.counted.Unit > 0) {
 		add = func(values []int64) {
-			b.counts.add(values)
+			b.counting.add(values)
 			out.addAll(values)
 		}
 	}
@@ -141,7 +141,7 @@ func (b *runWriter) ints(col int) {
 	}
 	out.flush()
 	if col == b.counted.Ints {
-		b.counts.end()
+		b.counting.end()
 	}
 }
 

@@ -107,10 +107,10 @@ func (c *columnWriter) write() {
 		lists.begin(c)
 	}
 	codes := c.pages(c.num, secInts)
-	counted := c.counts.wants(c.h.name)
+	counted := c.counting.wants(c.h.name)
 	if c.h.card == 1 && c.h.present == c.header.rows {
 		if counted {
-			c.counts.same()
+			c.counting.same()
 		}
 		for _, s := range c.sources {
 			if s != nil && s.same != nil {
@@ -126,7 +126,7 @@ func (c *columnWriter) write() {
 	next, sum := 0, uint64(0)
 	var counter *codeCounter
 	if counted {
-		counter = c.counts.countCodes(c)
+		counter = c.counting.countCodes(c)
 	}
 	c.each(func(s *stretch) {
 		if counter != nil {
