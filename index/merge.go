@@ -16,7 +16,8 @@ import (
 // Merge writes the rows of consecutive runs as run id. The result is byte for byte the
 // run that Build makes of all these rows. Most pages are read without the cache. Memory
 // is bounded by a few pages for each run, two or three bytes for each cell of the
-// current column, four bytes for each cell of the largest run, and the filter.
+// current column, four bytes for each cell of the largest run, the filter, and for the counts 4
+// MiB (countsCells) and what they take on disk.
 //
 // Merging a single run writes it again from its columns. Its starts, lists and leaves
 // are made anew.

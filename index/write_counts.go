@@ -169,8 +169,8 @@ func (c *countsWriter) end() {
 	var list []byte
 	before := int64(-1)
 	for i, n := range rows {
+		c.ranks[i] = uint32(len(c.units))
 		if n != 0 {
-			c.ranks[i] = uint32(len(c.units))
 			c.units = append(c.units, int64(i))
 			list = appendCount(list, uint64(int64(i)-before), uint64(n))
 			before = int64(i)
