@@ -17,8 +17,8 @@ type countsWriter struct {
 	row     int
 	ofPages []Bounds
 
-	// units has the units with rows, less first; ranks tells the place in it, plus 1, of a unit
-	// less first. off says that the rows span too many units.
+	// units has the units with rows, less first; scratch.ranks tells the place in it of a unit
+	// less first. off says that nothing is counted, or that the rows span too many units.
 	off   bool
 	first int64
 	units []int64
@@ -38,8 +38,11 @@ func newCountsWriter(b *runWriter) *countsWriter {
 	c := &countsWriter{runWriter: b, Counted: b.counted, off: b.counted.Unit == 0, src: -1}
 	c.unitRows = c.unitRows[:0]
 	for i, s := range c.sources {
+		if c.off {
+			break
+		}
 		col := s.column(FieldGone)
-		if col == nil || col.present == 0 || c.off {
+		if col == nil || col.present == 0 {
 			continue
 		}
 		if c.blanks.n == 0 {
