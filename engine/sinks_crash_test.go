@@ -53,6 +53,9 @@ func sinkAcrossPowerCuts(seed uint64) (err error) {
 		if err != nil {
 			return fmt.Errorf("life %d: %w", life, err)
 		}
+		if err := met(e, o, cut.happens.Load); err != nil {
+			return fmt.Errorf("life %d: %w", life, err)
+		}
 		for range 4 {
 			w.run(e, 2, 6, cut.happens.Load)
 			if rng.IntN(2) == 0 && !cut.happens.Load() {

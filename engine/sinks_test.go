@@ -227,6 +227,9 @@ func failingSink(seed uint64) (err error) {
 	if err := e.CarryTo([]sink.Config{faulty()}); err != nil {
 		return err
 	}
+	if err := met(e, o, never); err != nil {
+		return err
+	}
 	for range 12 {
 		w.run(e, 2, 8, never)
 		switch rng.IntN(5) {
@@ -291,7 +294,19 @@ func open(t *testing.T, o engine.Options) *engine.Engine {
 			t.Error(err)
 		}
 	})
+	if len(o.Sinks) == 1 {
+		if err := met(e, o, never); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return e
+}
+
+// met waits until the only sink has a cursor of each site, or the process is dead. A deletion that was made before
+// names no sink, and rightly: no sink has any of its rows.
+func met(e *engine.Engine, o engine.Options, dead func() bool) error {
+	_, err := until(e, func(st *sink.Status) bool { return dead() || len(st.Sites) >= len(o.Sites()) })
+	return err
 }
 
 // A row that the sink refuses is found by halving. It holds up its site, or is passed over and noted.
