@@ -31,8 +31,12 @@ func unitsOf(rows []modelRow, c Counted) (all map[int64]uint64, terms map[string
 		}
 		unit := int64(math.Floor(float64(r.ints[c.Ints]) / float64(c.Unit)))
 		all[unit]++
-		for _, leaf := range testLeaves([]byte(r.cells[c.Field])) {
-			if leaf[0] == "" && r.cells[c.Field] != "" {
+		cell := r.cells[c.Field]
+		if cell == "" {
+			continue
+		}
+		for _, leaf := range testLeaves([]byte(cell)) {
+			if leaf[0] == "" {
 				if terms[leaf[1]] == nil {
 					terms[leaf[1]] = make(map[int64]uint64)
 				}
@@ -187,7 +191,7 @@ func TestCountsAreBounded(t *testing.T) {
 		{"ever older", manyUnits(40_000, 3, func(row int) int64 { return int64(-row * 6) }), false, 0}, // two bytes a row
 		{"older and newer", manyUnits(4000, 3, func(row int) int64 { return int64((row/40%2*2 - 1) * (row / 40) * 1300) }), true, 4},
 		{"a row of each name in a few units", manyUnits(30_000, 300, func(row int) int64 { return int64(row / 10) }), true, 0},
-		{"more names than are counted", manyUnits(60_000, 1200, func(row int) int64 { return int64(row % 1200 * 7 % 1000) }), true, countsCells/1000 + 2},
+		{"more names than are counted", manyUnits(60_000, 1200, func(row int) int64 { return int64(row % 1200 * 7 % 1000) }), true, countsCells/1000 + 1},
 		{"all names", manyUnits(60_000, 40, func(row int) int64 { return int64(row / 60) }), true, 41},
 	} {
 		id := uint64(i + 1)
