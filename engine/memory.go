@@ -231,7 +231,6 @@ func (e *Engine) countMore() {
 // The sequencer calls it between groups.
 func (s *sequencer) fit() {
 	p := &s.e.pool
-	s.seekMore()
 	s.ids.Resize(int(p.idsMost.Load()))
 	s.cardinality.bytesMax = int(p.valuesMost.Load())
 	s.cardinality.trim()
@@ -268,7 +267,7 @@ func (s *sequencer) giveIDs(more int64) {
 // written yet stay.
 func (s *sequencer) rest() {
 	s.giveIDs(s.e.memory.IDsMore)
-	s.drain()
+	s.drain() // entries may leave memory only after Pebble has them
 	s.fit()
 	s.ids.Evict()
 	s.fit()

@@ -119,6 +119,7 @@ func (s *sequencer) run() {
 				continue
 			}
 		}
+		s.seekMore()
 		s.fit()
 		g := s.e.newGroup()
 		s.take(g, first)
