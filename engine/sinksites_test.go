@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"cairn/engine/event"
@@ -16,8 +17,9 @@ import (
 func TestFormerNamesAreReadOnce(t *testing.T) {
 	t.Parallel()
 	all := []*Site{{Site: query.Site{ID: 1, Name: "shop"}}, {Site: query.Site{ID: 2, Name: "blog"}}, {Site: query.Site{ID: 3, Name: "docs"}}}
-	configured := all
-	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: func() []*Site { return configured }})
+	var configured atomic.Int32 // sites
+	configured.Store(3)
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: func() []*Site { return all[:configured.Load()] }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +36,7 @@ func TestFormerNamesAreReadOnce(t *testing.T) {
 		}
 		return text, err
 	}
-	configured = all[:2]
+	configured.Store(2)
 	if got, err := names(); err != nil || got != "shop blog docs " {
 		t.Fatalf("%s, %v", got, err)
 	}
@@ -44,7 +46,7 @@ func TestFormerNamesAreReadOnce(t *testing.T) {
 	if got, err := names(); err != nil || got != "shop blog docs " {
 		t.Errorf("the same sites: %s, %v", got, err)
 	}
-	configured = all[:1]
+	configured.Store(1)
 	if got, err := names(); err == nil {
 		t.Errorf("another site: %s", got)
 	}
