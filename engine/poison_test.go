@@ -17,7 +17,8 @@ func TestMain(m *testing.M) {
 	event.Poisoned = flag.Lookup("test.bench").Value.String() == ""
 	table.Strict = event.Poisoned
 	if event.Poisoned && os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400) // hundreds of small stores: a fourth of the tests' time is the collector's at 100
+		debug.SetGCPercent(400)       // hundreds of small stores: a fourth of the tests' time is the collector's at 100
+		debug.SetMemoryLimit(2 << 30) // with 32 bits there are 4 GiB of addresses
 	}
 	os.Exit(m.Run())
 }
