@@ -105,7 +105,9 @@ func appendKey(dst []byte, site uint32, kind byte, dialect byte, id string) []by
 }
 
 // numbered reports whether a key is that of a visit or a named session: its id is its ordinal.
-func numbered(key []byte) bool { return key[5] == kindVisit || key[5] == kindNamed }
+func numbered(key []byte) bool {
+	return len(key) > 5 && (key[5] == kindVisit || key[5] == kindNamed) // a key in a damaged store may be shorter
+}
 
 // FirstOfSession returns the seq of the first event with a session id that a client sent.
 // It returns 0 when the store has no such session. It does not see entries that the table

@@ -68,6 +68,54 @@ func TestProbeReadsWhatAssignReads(t *testing.T) {
 	})
 }
 
+// A new session of a known or a new user reads nothing, however many there were: neither its name, which the
+// filter does not know, nor the session itself, which no earlier event can have made. A key that is no id's
+// does not stop the filter from being loaded.
+func TestNewSessionsReadNothing(t *testing.T) {
+	db, err := pebble.Open("", memOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Set([]byte{store.PrefixID}, nil, pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	const sessions = 2000
+	first := NewIDs(db, 1<<20)
+	assign := func(ids *IDs, seq uint64) {
+		e := &event.Event{Dialect: event.Native, Type: event.Track, SessionSent: true, Time: int64(seq), User: fmt.Sprint("u", seq%100), Session: fmt.Sprint("s", seq)}
+		if _, err := ids.Assign(1, seq, e, &Question{}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for seq := uint64(1); seq <= sessions; seq++ {
+		assign(first, seq)
+	}
+	if err := first.write(db, pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	read := &readKeys{db, make(map[string]bool)}
+	ids := NewIDs(read, 1<<20)
+	if err := ids.LoadFilter(1 << 20); err != nil {
+		t.Fatal(err)
+	}
+	for seq := uint64(sessions + 1); seq <= 2*sessions; seq++ {
+		assign(ids, seq)
+	}
+	names := 0
+	for key := range read.keys {
+		switch key[5] {
+		case kindNamed:
+			t.Fatalf("the new session %q is looked for", key)
+		case kindName:
+			names++
+		}
+	}
+	if names > sessions/20 {
+		t.Errorf("%d of %d new names are looked for", names, sessions)
+	}
+}
+
 // sessionMade reports whether the key of a session's id is of one that the table has just made.
 func sessionMade(key string) bool { return len(key) > 11 && key[7:12] == "made-" }
 
