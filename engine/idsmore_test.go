@@ -7,7 +7,9 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/query"
+	"cairn/engine/store"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -53,4 +55,30 @@ func TestIDsTakeMoreWhileTheyMiss(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	round() // and events go on
+}
+
+// A look-up of an id skips a table of an upper level that does not have it.
+func TestTablesHaveFilters(t *testing.T) {
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(), Reserve: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	key := func(i int) []byte { return fmt.Appendf([]byte{store.PrefixID}, "id-%d", i) }
+	for i := 0; i < 2000; i += 2 {
+		if err := e.db.Set(key(i), nil, pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i < 2000; i += 2 {
+		if _, _, err := e.db.Get(key(i)); err != pebble.ErrNotFound {
+			t.Fatalf("%v", err)
+		}
+	}
+	if f := e.db.Metrics().Filter; f.Hits < 500 {
+		t.Errorf("%d of 1,000 looks were spared, and %d were in vain", f.Hits, f.Misses)
+	}
 }

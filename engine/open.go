@@ -381,8 +381,8 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	return opts
 }
 
-// idFilterBits is how many bits of a filter of a table there are for each key. One look in twelve is
-// in vain.
+// idFilterBits is how many bits of a filter of a table there are for each key. About one look in
+// fifteen is in vain.
 const idFilterBits = 6
 
 // pebbleLogger turns Pebble's fatal errors into the engine's failure. Pebble reports them
