@@ -72,9 +72,9 @@ func (s *seed) recount() recount {
 			note(whoDid, e.name, e.dialect+" "+e.person)
 		}
 	}
-	r := recount{ // the API tells rates with four digits, of which the screen rounds again
-		Tiles: map[string]float64{"Visitors": float64(len(people)), "Visits": visits, "Page views": views, "Views per visit": views / visits, "Bounce rate": bounces / visits, "Visit duration": seconds / visits,
-			"Conversions": signups, "Conversion rate": math.Round(1e4*converted/visits) / 1e4},
+	r := recount{
+		Tiles: map[string]float64{"Visitors": float64(len(people)), "Visits": visits, "Page views": views, "Views per visit": told(views/visits, 1), "Bounce rate": told(bounces/visits, 4),
+			"Visit duration": told(seconds/visits, 1), "Conversions": signups, "Conversion rate": told(converted/visits, 4)},
 		Rows: []recountRow{
 			{"", "places", "DE", "Visitors", float64(len(byCountry["DE"]))},
 			{"", "places", "JP", "Visitors", float64(len(byCountry["JP"]))},
@@ -106,6 +106,13 @@ func (s *seed) recount() recount {
 	return r
 }
 
+// told is a quotient with the digits that the API gives, of which the screen rounds again: 0.48146 is
+// 0.4815 in the answer and 48.2 % on the screen.
+func told(x float64, digits int) float64 {
+	unit := math.Pow10(digits)
+	return math.Round(x*unit) / unit
+}
+
 // env is the variable of the environment that tells numbers.mjs.
 func (r recount) env() string {
 	text, err := json.Marshal(r)
@@ -113,6 +120,20 @@ func (r recount) env() string {
 		panic(err)
 	}
 	return "RECOUNT=" + string(text)
+}
+
+// Rates are told with four digits, durations with one, halves away from zero.
+func TestDashboardTold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		exact  float64
+		digits int
+		want   float64
+	}{{0.48145985401459857, 4, 0.4815}, {0.48144, 4, 0.4814}, {83.46, 1, 83.5}, {2.25, 1, 2.3}, {1, 4, 1}} {
+		if got := told(c.exact, c.digits); got != c.want {
+			t.Errorf("%v with %d digits is %v, want %v", c.exact, c.digits, got, c.want)
+		}
+	}
 }
 
 // The recount has something to find: a day with one hour more or less than 24, in summer as in winter.
