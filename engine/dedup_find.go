@@ -110,7 +110,7 @@ func (s *sequencer) findOlder(site *siteState, events []*submitted) error {
 // askFilter sets s.maybe to the indexes of the ids in s.idHashes that a run may hold.
 func (s *sequencer) askFilter(site *siteState, r *index.Run, now time.Time) error {
 	s.maybe = s.maybe[:0]
-	filter, err := s.filters.of(site, r, now)
+	filter, err := s.filters.of(site, r, len(s.idHashes), now)
 	if err != nil {
 		return err
 	}
@@ -182,42 +182,52 @@ func (s *sequencer) findIn(p index.Part, events []*submitted) error {
 	return nil
 }
 
-// heldFilters holds in memory the filters of the runs that are asked for message ids. Most
+// heldFilters holds in memory the filters of the runs that are asked for many message ids. Most
 // ids are new. With the filters, a new id is looked up in about one run of hundreds. If
 // there is no space for another filter, the largest filters are folded to half their size.
 // If all are folded, filters that do not fit stay on the disk, and each id reads a single
-// page of them. A heldFilters belongs to the sequencer.
+// page of them. So do filters that are asked for few ids: their memory is worth more to queries. A
+// heldFilters belongs to the sequencer.
 //
 // It does not use cache.LRU: all runs are asked equally often, so a filter stays as long as
 // its run is asked.
 type heldFilters struct {
 	most  func() int64 // bytes that filters may take now
 	bytes int64
-	runs  map[uint64]*heldFilter
-	swept time.Time
-	full  time.Time    // when makeRoom last found no space
-	pages *index.Cache // of the runs that are searched; separate, because queries do not need these pages
+	runs  map[uint64]*heldFilter // of all runs that were asked lately
+	swept time.Time              // when runs that no longer exist were last dropped
+	idle  time.Time              // when filters that are asked for too few ids were last dropped
+	full  time.Time              // when makeRoom last found no space
+	pages *index.Cache           // of the runs that are searched; separate, because queries do not need these pages
 	took  func(bytes int64)
 }
 
 type heldFilter struct {
-	filter *index.Filter // nil = the filter is damaged; single pages of it may still be readable
-	site   *siteState
-	asked  time.Time
+	filter  *index.Filter // nil = it is not held; single pages of it may still be readable
+	damaged bool
+	site    *siteState
+	asked   int // ids that were looked up since heldFilters.idle
 }
 
 func (f *heldFilter) bytes() int64 {
 	if f.filter == nil {
-		return filterOverhead
+		return 0
 	}
 	return f.filter.Bytes() + filterOverhead
 }
 
 const (
-	filterIdle     = time.Minute // a filter not asked for this long is dropped
-	filterRetry    = time.Second // between two searches for filters to drop or fold
-	filterOverhead = 256         // bytes a held filter takes besides the filter itself
+	filterIdle     = 20 * time.Second // in which a filter that is held is asked for enough ids, or is dropped
+	filterRetry    = time.Second      // between two searches for filters to drop or fold
+	filterOverhead = 256              // bytes a held filter takes besides the filter itself
+
+	// One id to so many bytes of a filter in filterIdle is enough. To read a whole filter costs
+	// about as much as to read single pages of it for so many ids.
+	filterWorth = 8 << 10
 )
+
+// enough returns for how many ids the filter of a run must be asked to be held.
+func enough(r *index.Run) int { return 1 + int(r.FilterBytesMax()/filterWorth) }
 
 // newHeldFilters returns a heldFilters that asks most how many bytes filters may take, and has a
 // cache of that many bytes for pages of runs. took is called with the bytes of all
@@ -228,50 +238,64 @@ func newHeldFilters(most func() int64, pagesBytes int64, corrupt func(*index.Cor
 	return &heldFilters{most: most, runs: make(map[uint64]*heldFilter), pages: pages, took: took}
 }
 
-// of returns the filter of a site's run. It returns nil if the filter is not held and its
-// pages are to be read one by one.
-func (h *heldFilters) of(site *siteState, r *index.Run, now time.Time) (*index.Filter, error) {
+// of returns the filter of a site's run, which is asked for so many ids. It returns nil if the
+// filter is not held and its pages are to be read one by one.
+func (h *heldFilters) of(site *siteState, r *index.Run, ids int, now time.Time) (*index.Filter, error) {
 	f := h.runs[r.Run]
-	if f == nil {
+	if f == nil || now.Sub(h.idle) >= filterIdle {
 		h.sweep(now)
-		if room := r.FilterBytesMax() + filterOverhead; h.bytes+room > h.most() && !h.makeRoom(room, now) {
-			return nil, nil
-		}
-		filter, err := r.Filter()
-		if err != nil && store.Damaged(err) == nil {
-			return nil, err
-		}
-		f = &heldFilter{filter: filter, site: site}
-		h.runs[r.Run] = f
-		h.bytes += f.bytes()
-		h.took(h.bytes)
 	}
-	f.asked = now
+	if f = h.runs[r.Run]; f == nil {
+		f = &heldFilter{site: site}
+		h.runs[r.Run] = f
+	}
+	f.asked += ids
+	if f.filter != nil || f.damaged || f.asked < enough(r) {
+		return f.filter, nil
+	}
+	if room := r.FilterBytesMax() + filterOverhead; h.bytes+room > h.most() && !h.makeRoom(room, now) {
+		return nil, nil
+	}
+	filter, err := r.Filter()
+	if err != nil && store.Damaged(err) == nil {
+		return nil, err
+	}
+	f.filter, f.damaged = filter, filter == nil
+	h.bytes += f.bytes()
+	h.took(h.bytes)
 	return f.filter, nil
 }
 
-// sweep drops the filters of runs that no longer exist or that are no longer asked.
+// sweep drops the filters of runs that no longer exist and, from time to time, of those that
+// are asked for too few ids.
 func (h *heldFilters) sweep(now time.Time) {
 	if now.Sub(h.swept) < filterRetry {
 		return
 	}
 	h.swept = now
-	live := make(map[uint64]bool)
+	idle := now.Sub(h.idle) >= filterIdle
+	if idle {
+		h.idle = now
+	}
+	live := make(map[uint64]*index.Run)
 	sites := make(map[*siteState]bool)
 	for _, f := range h.runs {
 		if !sites[f.site] {
 			sites[f.site] = true
 			runs := f.site.Sealed()
 			for _, r := range runs.All {
-				live[r.Run] = true
+				live[r.Run] = r
 			}
 			runs.Close()
 		}
 	}
 	for run, f := range h.runs {
-		if !live[run] || now.Sub(f.asked) >= filterIdle {
+		if r := live[run]; r == nil || idle && f.asked < enough(r) {
 			h.bytes -= f.bytes()
 			delete(h.runs, run)
+		}
+		if idle {
+			f.asked = 0
 		}
 	}
 	h.took(h.bytes)

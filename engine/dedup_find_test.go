@@ -102,15 +102,18 @@ func TestFindOriginals(t *testing.T) {
 				t.Fatalf("%s: m%d is found at %d, want %d", c.name, n, seq, want)
 			}
 		}
-		folded, sum := 0, int64(0)
+		held, folded, sum := 0, 0, int64(0)
 		for _, f := range s.filters.runs {
 			sum += f.bytes()
-			if f.filter.Folded() {
+			if f.filter != nil {
+				held++
+			}
+			if f.filter != nil && f.filter.Folded() {
 				folded++
 			}
 		}
-		if sum != took || sum != s.filters.bytes || sum > c.room || len(s.filters.runs) < c.held || folded < c.folded || c.folded == 0 && folded > 0 {
-			t.Errorf("%s: %d filters, %d of them folded, take %d bytes; the callback was told %d, the count is %d, the budget %d", c.name, len(s.filters.runs), folded, sum, took, s.filters.bytes, c.room)
+		if sum != took || sum != s.filters.bytes || sum > c.room || held < c.held || folded < c.folded || c.folded == 0 && folded > 0 {
+			t.Errorf("%s: %d filters, %d of them folded, take %d bytes; the callback was told %d, the count is %d, the budget %d", c.name, held, folded, sum, took, s.filters.bytes, c.room)
 		}
 	}
 
@@ -124,7 +127,7 @@ func TestFindOriginals(t *testing.T) {
 	if got := s.find(t, site, []string{"m1", "m4100", "m4101", "new", "m11999"}); fmt.Sprint(got) != "[2 4101 4102 0 12000]" {
 		t.Errorf("with a damaged filter: %v", got)
 	}
-	if f := s.filters.runs[runs[2].Run]; f == nil || f.filter != nil {
+	if f := s.filters.runs[runs[2].Run]; f == nil || f.filter != nil || !f.damaged {
 		t.Error("the damaged filter is in use")
 	}
 
@@ -136,9 +139,52 @@ func TestFindOriginals(t *testing.T) {
 	if len(s.filters.runs) != 3 {
 		t.Errorf("%d filters of 3 runs", len(s.filters.runs))
 	}
-	s.filters.swept = time.Time{}
-	s.filters.sweep(time.Now().Add(filterIdle))
-	if len(s.filters.runs) != 0 || s.filters.bytes != 0 {
-		t.Errorf("%d idle filters of %d bytes are left", len(s.filters.runs), s.filters.bytes)
+}
+
+// The filter of a run is held while it is asked for many ids, not while it is asked for few: its
+// memory is then the page cache's.
+func TestFiltersAreHeldWhileTheyAreWorthIt(t *testing.T) {
+	const events, sealRows = 20_000, 10_000
+	_, s, site := sealedIDs(t, events, sealRows)
+	took := int64(0)
+	s.filters = newHeldFilters(func() int64 { return 1 << 20 }, 1<<20, nil, func(bytes int64) { took = bytes })
+	runs := site.Sealed()
+	many := enough(runs.All[0])
+	runs.Close()
+	if many < 3 {
+		t.Fatalf("%d ids are many", many)
+	}
+	find := func(n int) {
+		t.Helper()
+		for i := range n {
+			if got := s.find(t, site, []string{fmt.Sprint("m", i)}); got[0] != uint64(i)+1 {
+				t.Fatalf("m%d is found at %d", i, got[0])
+			}
+		}
+	}
+	find(many - 1)
+	if took != 0 {
+		t.Errorf("%d ids: filters take %d bytes", many-1, took)
+	}
+	find(1)
+	if took == 0 || took != s.filters.bytes {
+		t.Errorf("%d ids: filters take %d bytes, and the count is %d", many, took, s.filters.bytes)
+	}
+	now := s.filters.idle
+	s.filters.sweep(now.Add(filterIdle)) // enough was asked until now
+	if took == 0 {
+		t.Error("filters that are asked for many ids are dropped")
+	}
+	find(many - 1)
+	if !s.hasMore() {
+		t.Error("a sequencer at rest would keep the filters")
+	}
+	s.rest(now.Add(2 * filterIdle))
+	if took != 0 || s.hasMore() || len(s.filters.runs) != 0 {
+		t.Errorf("%d filters take %d bytes although few ids were looked up", len(s.filters.runs), took)
+	}
+	find(many - 1) // they begin anew
+	if took != 0 {
+		t.Errorf("filters take %d bytes", took)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"cairn/engine/identity"
 )
@@ -263,9 +264,18 @@ func (s *sequencer) giveIDs(more int64) {
 	}
 }
 
-// rest gives back what seekMore took, when no event has come for a while. Entries that are not
-// written yet stay.
-func (s *sequencer) rest() {
+// hasMore reports whether the sequencer has memory that rest may give back.
+func (s *sequencer) hasMore() bool {
+	return s.filters.bytes > 0 || s.e.pool.idsMore.Load() > s.e.memory.IDsMore
+}
+
+// rest gives back what seekMore took, and filters that are no longer asked, when no event has come
+// for a while. Entries that are not written yet stay.
+func (s *sequencer) rest(now time.Time) {
+	s.filters.sweep(now)
+	if s.e.pool.idsMore.Load() == s.e.memory.IDsMore {
+		return
+	}
 	s.giveIDs(s.e.memory.IDsMore)
 	s.drain() // entries may leave memory only after Pebble has them
 	s.fit()

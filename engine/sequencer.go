@@ -148,12 +148,12 @@ func (s *sequencer) first() (first *submission, on bool) {
 	default:
 	}
 	var quiet <-chan time.Time // nil when there is nothing to give back
-	if s.e.pool.idsMore.Load() > s.e.memory.IDsMore {
+	if s.hasMore() {
 		select {
 		case first, on = <-s.e.queue:
 			return first, on
 		default:
-			t := time.NewTimer(s.e.opts.Rest)
+			t := time.NewTicker(s.e.opts.Rest)
 			defer t.Stop()
 			quiet = t.C
 		}
@@ -166,9 +166,10 @@ func (s *sequencer) first() (first *submission, on bool) {
 			return nil, true
 		case s.job = <-s.e.jobs:
 			return nil, true
-		case <-quiet:
-			quiet = nil
-			s.rest()
+		case now := <-quiet:
+			if s.rest(now); !s.hasMore() {
+				quiet = nil
+			}
 		}
 	}
 }
