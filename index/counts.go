@@ -159,52 +159,6 @@ func parseBoundsHeader(b []byte, ints, rows int) (*boundsHeader, error) {
 	return h, nil
 }
 
-// varints reads numbers. After damage it reads zeros.
-type varints struct {
-	b   []byte
-	bad bool
-}
-
-func (r *varints) uvarint() uint64 {
-	v, w := binary.Uvarint(r.b)
-	if w <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[w:]
-	return v
-}
-
-func (r *varints) varint() int64 {
-	v, w := binary.Varint(r.b)
-	if w <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[w:]
-	return v
-}
-
-// number reads a number of at most most.
-func (r *varints) number(most int) int {
-	v := r.uvarint()
-	if most < 0 || v > uint64(most) {
-		r.bad = true
-		return 0
-	}
-	return int(v)
-}
-
-func (r *varints) bytes(n int) []byte {
-	if n > len(r.b) {
-		r.bad = true
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
-}
-
 // appendCount appends an entry of a list: rows of a unit, gap units after the one before.
 func appendCount(dst []byte, gap, rows uint64) []byte {
 	if gap == 1 {

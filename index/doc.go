@@ -105,7 +105,7 @@
 //	mempart.go memcolumn.go                the part in memory
 //	keys.go limits.go ints.go dict.go
 //	header.go descriptor.go section.go
-//	totals.go counts.go                    the format, piece by piece
+//	totals.go counts.go varints.go         the format, piece by piece
 //	write.go write_column.go write_dict.go
 //	write_counts.go
 //	build.go merge.go thin.go scratch.go   writing a run

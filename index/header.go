@@ -125,40 +125,21 @@ func parseHeader(b []byte) (*header, error) {
 		return nil, fmt.Errorf("%w: unknown version", errHeader)
 	}
 	version := b[0]
-	b = b[1:]
-	bad := false
-	number := func(most int) int {
-		v, w := binary.Uvarint(b)
-		if w <= 0 || v > uint64(most) {
-			bad = true
-			return 0
-		}
-		b = b[w:]
-		return int(v)
-	}
-	text := func() string {
-		l := number(len(b))
-		if bad || l > len(b) {
-			bad = true
-			return ""
-		}
-		s := string(b[:l])
-		b = b[l:]
-		return s
-	}
-	h := &header{version: version, rows: number(rowsMax), ints: number(intsMax), filter: number(rowsMax)}
-	n := number(columnsMax)
-	for i := 0; i < n && !bad; i++ {
+	r := varints{b: b[1:]}
+	text := func() string { return string(r.bytes(r.number(len(r.b)))) }
+	h := &header{version: version, rows: r.number(rowsMax), ints: r.number(intsMax), filter: r.number(rowsMax)}
+	n := r.number(columnsMax)
+	for i := 0; i < n && !r.bad; i++ {
 		c := columnHeader{name: text()}
-		if bad || len(b) == 0 || i > 0 && c.name <= h.columns[i-1].name {
+		if r.bad || len(r.b) == 0 || i > 0 && c.name <= h.columns[i-1].name {
 			return nil, errHeader
 		}
-		c.sparse, c.lists = b[0]&1 != 0, b[0]&2 != 0
-		b = b[1:]
-		c.leaves = int64(number(leavesMax))
-		c.card = number(h.rows)
-		c.scalars = number(c.card)
-		c.present = number(h.rows)
+		c.sparse, c.lists = r.b[0]&1 != 0, r.b[0]&2 != 0
+		r.b = r.b[1:]
+		c.leaves = int64(r.number(leavesMax))
+		c.card = r.number(h.rows)
+		c.scalars = r.number(c.card)
+		c.present = r.number(h.rows)
 		for _, pages := range []struct {
 			firsts *[]int
 			n      int
@@ -167,39 +148,38 @@ func parseHeader(b []byte) (*header, error) {
 				pages.n = len(c.dict)
 			}
 			first := 0
-			for n := number(pages.n); n > 0 && !bad; n-- {
+			for n := r.number(pages.n); n > 0 && !r.bad; n-- {
 				*pages.firsts = append(*pages.firsts, first)
-				first += number(pages.n - first)
+				first += r.number(pages.n - first)
 			}
 			if first != pages.n {
-				bad = true
+				r.bad = true
 			}
 		}
 		h.columns = append(h.columns, c)
 	}
 	pages := 0
-	for n := number(len(b)); n > 0 && !bad; n-- {
+	for n := r.number(len(r.b)); n > 0 && !r.bad; n-- {
 		t := totalsHeader{property: text(), first: pages}
-		if k := len(h.totals); bad || k > 0 && t.property <= h.totals[k-1].property {
+		if k := len(h.totals); r.bad || k > 0 && t.property <= h.totals[k-1].property {
 			return nil, errHeader
 		}
-		for n := number(len(b)); n > 0 && !bad; n-- {
-			day, w := binary.Varint(b)
-			if w <= 0 || int64(int32(day)) != day {
+		for n := r.number(len(r.b)); n > 0 && !r.bad; n-- {
+			day := r.varint()
+			if r.bad || int64(int32(day)) != day {
 				return nil, errHeader
 			}
-			b = b[w:]
 			t.days = append(t.days, int32(day))
 		}
 		pages += len(t.days)
 		h.totals = append(h.totals, t)
 	}
-	if bad {
+	if r.bad {
 		return nil, errHeader
 	}
 	if version >= 2 {
 		var damage error
-		err := readSections(b, func(tag uint64, data []byte) bool {
+		err := readSections(r.b, func(tag uint64, data []byte) bool {
 			var err error
 			switch tag {
 			case sectionCounts:
@@ -213,7 +193,7 @@ func parseHeader(b []byte) (*header, error) {
 		if err = cmp.Or(err, damage); err != nil {
 			return nil, fmt.Errorf("%w: %w", errHeader, err)
 		}
-	} else if len(b) != 0 {
+	} else if len(r.b) != 0 {
 		return nil, errHeader
 	}
 	return h, nil

@@ -37,29 +37,20 @@ var errSections = errors.New("damaged sections")
 // readSections calls fn with each section of b, which holds nothing else. fn returns
 // whether it knows the tag.
 func readSections(b []byte, fn func(tag uint64, data []byte) (known bool)) error {
-	bad := false
-	number := func() uint64 {
-		v, w := binary.Uvarint(b)
-		if w <= 0 {
-			bad = true
-			return 0
-		}
-		b = b[w:]
-		return v
-	}
+	r := varints{b: b}
 	last := uint64(0)
-	for n := number(); n > 0 && !bad; n-- {
-		tag, length := number(), number()
-		if bad || tag <= last || length > uint64(len(b)) {
+	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+		tag, length := r.uvarint(), r.uvarint()
+		if r.bad || tag <= last || length > uint64(len(r.b)) {
 			return errSections
 		}
 		last = tag
-		if !fn(tag, b[:length]) && tag%2 == 1 {
+		if !fn(tag, r.b[:length]) && tag%2 == 1 {
 			return fmt.Errorf("section %d is unknown: use a newer cairn", tag)
 		}
-		b = b[length:]
+		r.b = r.b[length:]
 	}
-	if bad || len(b) != 0 {
+	if r.bad || len(r.b) != 0 {
 		return errSections
 	}
 	return nil
