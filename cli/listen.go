@@ -33,7 +33,7 @@ func (p *process) listen() (base string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if p.debug, err = listenDebug(cfg, p.log); err != nil {
+	if p.debug, err = listenDebug(cfg, p.engine.PageReads, p.log); err != nil {
 		closeAll(append(clients, redirects...))
 		return "", fmt.Errorf("debug_listen: %w", err)
 	}

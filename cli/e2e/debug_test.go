@@ -27,6 +27,8 @@ func TestDebugListen(t *testing.T) {
 		{local, "/debug/pprof/", "", 200},
 		{local, "/debug/pprof/heap", "localhost:" + port, 200},
 		{local, "/debug/pprof/goroutine?debug=1", "", 200},
+		{local, "/debug/pages", "", 200},
+		{local, "/debug/pages", "evil.example", 403},
 		{local, "/debug/pprof/cmdline", "evil.example:" + port, 403},
 		{local, "/debug/pprof/heap", "evil.example", 403},
 		{local, "/metrics", "", 404},
