@@ -9,11 +9,18 @@ package cache
 // four fifths of the bytes; beyond that, the one used longest ago is on probation again.
 //
 // Of what was evicted Segmented remembers the keys, up to as many bytes of entries as it may
-// hold. An entry that comes back by then is protected at once. So a scan that fits and that is
+// hold. An entry that comes back by then is protected at once, if what was asked for meanwhile
+// fits into the protected entries. So a scan that fits and that is
 // repeated is held from the third time on, whatever was protected before. An LRU evicts all
-// before that at the first time, and of a repeated scan that does not fit it holds nothing.
+// before that at the first time.
+//
+// Of entries that come back later, one in lateShare is protected. So of a repeated scan that does
+// not fit most of what fits stays. Were all of them protected, each would evict one that is needed
+// soon, and nothing would be found, as in an LRU.
 type Segmented[K comparable, V any] struct {
 	max      int64
+	clock    int64                     // bytes of what was asked for; an entry that is asked for again soon counts once
+	late     int                       // entries that came back late
 	entries  map[K]*segmentEntry[K, V] // those of all segments
 	segments [3]segment[K, V]
 }
@@ -30,6 +37,11 @@ const (
 
 	// Ghosts take at most one in ghostShare of the bytes, protected entries four in five.
 	ghostShare = 16
+
+	// soonShare is of how many parts of the bytes "soon" is one.
+	soonShare = 16
+
+	lateShare = 16
 )
 
 type segment[K comparable, V any] struct {
@@ -43,6 +55,7 @@ type segmentEntry[K comparable, V any] struct {
 	key        K
 	value      V
 	bytes      int64
+	at         int64 // the clock when it was last asked for
 	segment    uint8
 }
 
@@ -52,6 +65,10 @@ func (c *Segmented[K, V]) Get(k K) (v V, ok bool) {
 	if e == nil || e.segment == ghosts {
 		return v, false
 	}
+	if c.clock-e.at > c.max/soonShare {
+		c.clock += e.bytes
+	}
+	e.at = c.clock
 	if s := &c.segments[protected]; s.ring.next != e {
 		c.move(e, protected)
 		c.unprotect()
@@ -64,6 +81,9 @@ func (c *Segmented[K, V]) Get(k K) (v V, ok bool) {
 // next one is added, however large it is.
 func (c *Segmented[K, V]) Add(k K, v V, bytes int64) bool {
 	e := c.entries[k]
+	if e == nil || e.segment == ghosts {
+		c.clock += bytes
+	}
 	switch {
 	case e == nil:
 		c.init()
@@ -73,11 +93,12 @@ func (c *Segmented[K, V]) Add(k K, v V, bytes int64) bool {
 	case e.segment == ghosts:
 		c.take(e)
 		e.value, e.bytes = v, bytes
-		c.put(e, protected)
+		c.put(e, c.returned(c.clock-e.at))
 		c.unprotect()
 	default:
 		return false
 	}
+	e.at = c.clock
 	c.evict(e)
 	return true
 }
@@ -90,13 +111,27 @@ func (c *Segmented[K, V]) Again(k K, bytes int64) bool {
 		return true
 	}
 	c.init()
-	e := &segmentEntry[K, V]{key: k, bytes: bytes}
+	c.clock += bytes
+	e := &segmentEntry[K, V]{key: k, bytes: bytes, at: c.clock}
 	c.entries[k] = e
 	c.put(e, ghosts)
 	c.forgetGhosts()
 	c.evict(nil)
 	return false
 }
+
+// returned is the segment of an evicted entry that comes back after so many bytes.
+func (c *Segmented[K, V]) returned(after int64) uint8 {
+	if after <= c.protectedMax() {
+		return protected
+	}
+	if c.late++; c.late%lateShare == 0 {
+		return protected
+	}
+	return probation
+}
+
+func (c *Segmented[K, V]) protectedMax() int64 { return c.max / 5 * 4 }
 
 func (c *Segmented[K, V]) init() {
 	if c.entries != nil {
@@ -131,7 +166,7 @@ func (c *Segmented[K, V]) ghostBytes() int64 { return int64(c.segments[ghosts].n
 
 // unprotect puts the oldest protected entries on probation again, when there are too many.
 func (c *Segmented[K, V]) unprotect() {
-	for s := &c.segments[protected]; s.bytes > c.max/5*4 && s.n > 1; {
+	for s := &c.segments[protected]; s.bytes > c.protectedMax() && s.n > 1; {
 		c.move(s.ring.prev, probation)
 	}
 }

@@ -19,6 +19,7 @@ func TestSegmented(t *testing.T) {
 			switch rng.IntN(9) {
 			case 0, 1, 2, 3:
 				v, bytes := rng.Int(), int64(rng.IntN(2000))
+				soon := ghost && c.clock+bytes-c.entries[k].at <= c.protectedMax()
 				if added := c.Add(k, v, bytes); added == was {
 					t.Fatalf("seed %d, op %d: added %v, there %v", seed, op, added, was)
 				} else if added {
@@ -27,7 +28,7 @@ func TestSegmented(t *testing.T) {
 				if !held() {
 					t.Fatalf("seed %d, op %d: what was added last is gone", seed, op)
 				}
-				if ghost {
+				if soon {
 					back++
 					if c.entries[k].segment != protected && c.segments[protected].n > 0 {
 						t.Fatalf("seed %d, op %d: what came back is not protected", seed, op)
@@ -114,6 +115,37 @@ func TestSegmentedChangesItsMind(t *testing.T) {
 	c.Resize(1000 * pageBytes)
 	for range 10 {
 		ask(&c, 0, 700)
+	}
+	hits := 0
+	for range 4 {
+		hits = ask(&c, 10_000, 10_700)
+	}
+	if hits < 690 {
+		t.Errorf("the fourth time only %d of 700 are held", hits)
+	}
+}
+
+// Of a scan that is repeated and does not fit, most of what fits stays.
+func TestSegmentedLargeScan(t *testing.T) {
+	for _, pages := range []int{1000, 1300, 1700} {
+		var c Segmented[int, int]
+		c.Resize(1000 * pageBytes)
+		hits := 0
+		for range 30 {
+			hits = ask(&c, 0, pages)
+		}
+		if hits < 500 {
+			t.Errorf("of a scan of %d pages only %d of at most 800 are found", pages, hits)
+		}
+	}
+}
+
+// What is asked for now replaces what does not fit.
+func TestSegmentedForgetsALargeScan(t *testing.T) {
+	var c Segmented[int, int]
+	c.Resize(1000 * pageBytes)
+	for range 30 {
+		ask(&c, 0, 1300)
 	}
 	hits := 0
 	for range 4 {
