@@ -38,7 +38,7 @@ type cacheShard struct {
 	counts pageCounts
 }
 
-// NewCache returns a cache of at most bytes. Matches take three eighths of them.
+// NewCache returns a cache of at most bytes. Matches take a quarter of them.
 func NewCache(bytes int64) *Cache {
 	c := new(Cache)
 	c.Resize(bytes)
@@ -48,8 +48,8 @@ func NewCache(bytes int64) *Cache {
 // Resize sets the size of the cache in bytes. It evicts what exceeds the size.
 func (c *Cache) Resize(bytes int64) {
 	for i := range cacheShards {
-		c.pages[i].resize(bytes * 5 / 8 / cacheShards)
-		c.matches[i].resize(bytes * 3 / 8 / cacheShards)
+		c.pages[i].resize(bytes * 3 / 4 / cacheShards)
+		c.matches[i].resize(bytes / 4 / cacheShards)
 	}
 }
 
