@@ -5,7 +5,7 @@
 // The package imports nothing of cairn and must not learn what an event is. Invariants:
 //
 //	G1  A lookup never fails, blocks or panics. What is not known is "".
-//	G2  A file is loaded whole into memory and walked from end to end before it
+//	G2  A configured file is loaded whole into memory and walked from end to end before it
 //	    is used. A file that changes later takes effect only after it is loaded again.
 //	G3  A broken file never replaces a good one.
 //	G4  Country is an ISO 3166-1 alpha-2 code in capitals or "".
@@ -22,7 +22,7 @@
 //
 // # The embedded database
 //
-// data/dbip-country.mmdb.zst is DB-IP's IP to Country Lite database, licensed CC BY
+// data/dbip-country.ranges is made of DB-IP's IP to Country Lite database, licensed CC BY
 // 4.0: pages that show results of it link to https://db-ip.com. data/NOTICE.md says
 // which month it is from. "go generate ./geo" renews it.
 package geo

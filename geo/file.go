@@ -29,11 +29,12 @@ const (
 	placesMax  = 1 << placesBits
 )
 
-// file is one database, checked and whole in memory. It never changes, except for
-// places, a cache of decoded records. It is safe for concurrent use.
+// file is one database, checked and whole in memory, or that of the binary. It never changes,
+// except for places, a cache of decoded records. It is safe for concurrent use.
 type file struct {
 	reader   *maxminddb.Reader
-	kind     string // the type that the file states
+	ranges   *ranges // of the embedded one, which has no reader
+	kind     string  // the type that the file states
 	built    time.Time
 	bytes    int
 	has      Has  // over all records
@@ -187,6 +188,9 @@ func (db *file) lookup(addr netip.Addr) (place *Place, err error) {
 			place, err = nil, fmt.Errorf("lookup: %v", r)
 		}
 	}()
+	if db.ranges != nil {
+		return db.ranges.lookup(addr), nil
+	}
 	if addr.Is6() && db.reader.Metadata.IPVersion == 4 {
 		return nil, nil
 	}

@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 )
@@ -109,57 +111,81 @@ func TestEmbedded(t *testing.T) {
 	}
 }
 
-// TestEmbeddedIsSound walks the embedded file, which opening it does not.
+// TestEmbeddedIsSound walks the embedded database, which opening it does not.
 func TestEmbeddedIsSound(t *testing.T) {
-	data, err := inflate(countryFile)
+	r, err := openRanges(countryFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := parse(data)
-	if err != nil {
-		t.Fatal(err)
+	for i, place := range r.places[1:] {
+		if c := place.Country; countryCode(c) != c || slices.Contains(r.places[:i+1], place) {
+			t.Errorf("country %d is %q", i+1, c)
+		}
 	}
-	if db.has != (Has{Country: true}) {
-		t.Errorf("the file knows %v", db.has)
+	for i, tab := range []table{r.v4, r.upperHalf, r.wholes} {
+		if len(tab.numbers) == 0 {
+			t.Errorf("table %d is empty", i)
+		}
+		var last []byte
+		for g := range len(tab.firsts) / 4 {
+			end := len(tab.numbers)
+			if g+1 < len(tab.firsts)/4 {
+				end = tab.first(g + 1)
+			}
+			if g == 0 && tab.first(g) != 0 || tab.first(g) >= end {
+				t.Fatalf("table %d: group %d has the entries %d to %d", i, g, tab.first(g), end)
+			}
+			for e := tab.first(g); e < end; e++ {
+				key := []byte(tab.uppers[g*tab.width:(g+1)*tab.width] + tab.lowers[e*tab.width:(e+1)*tab.width])
+				if bytes.Compare(last, key) >= 0 {
+					t.Fatalf("table %d: %x comes after %x", i, key, last)
+				}
+				last = key
+				if n := tab.numbers[e]; int(n) >= len(r.places) && (n != finer || i != 1) {
+					t.Fatalf("table %d: %x is in country %d", i, key, n)
+				}
+			}
+		}
 	}
-	if n := len(countryFile); n > 10<<20 {
+	if n := len(countryFile); n > 4<<20 {
 		t.Errorf("adds %d bytes to the binary", n)
 	}
-	if n := len(data); n > 20<<20 {
-		t.Errorf("takes %d bytes of memory", n)
+}
+
+// TestFlipsOfZstd damages a compressed file. Its checksum finds that.
+func TestFlipsOfZstd(t *testing.T) {
+	data := city(t)
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(true))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i := range countryFile { // the checksum of zstd guarantees the rest
-		if i%100_003 != 0 {
-			continue
-		}
-		bad := bytes.Clone(countryFile)
-		bad[i] ^= 4
-		got, err := inflate(bad)
-		if err == nil && !bytes.Equal(got, data) {
-			_, err = open(got) // after the flip it is no longer recognised as zstd
-		}
-		if err == nil && !bytes.Equal(got, data) {
-			t.Errorf("a flip of byte %d went unnoticed", i)
+	packed := w.EncodeAll(data, nil)
+	for i := range packed {
+		for bit := range 8 {
+			bad := bytes.Clone(packed)
+			bad[i] ^= 1 << bit
+			got, err := inflate(bad)
+			if err == nil && !bytes.Equal(got, data) {
+				_, err = open(got) // after the flip it is no longer recognised as zstd
+			}
+			if err == nil && !bytes.Equal(got, data) {
+				t.Errorf("a flip of bit %d of byte %d went unnoticed", bit, i)
+			}
 		}
 	}
 }
 
+// TestMemoryOfOpening opens the embedded database, which stays in the program file.
 func TestMemoryOfOpening(t *testing.T) {
 	before := heap()
-	data, err := inflate(countryFile)
+	r, err := openRanges(countryFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := open(data)
-	if err != nil {
-		t.Fatal(err)
+	if grown := int64(heap() - before); grown > 256<<10 {
+		t.Errorf("an open database takes %d bytes of the heap", grown)
 	}
-	grown := int64(heap() - before)
-	t.Logf("%.1f MB", float64(grown)/1e6)
-	if grown > 20<<20 {
-		t.Errorf("an open database takes %d bytes", grown)
-	}
-	runtime.KeepAlive(db)
+	runtime.KeepAlive(r)
 }
 
 func heap() uint64 {

