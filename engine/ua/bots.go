@@ -4,17 +4,19 @@ import (
 	"bytes"
 	_ "embed"
 	"strings"
+	"sync"
 )
 
 //go:embed bots.txt
 var botList string
 
-var bots = newMatcher(botList)
+// bots is made by the first agent, since most commands have none.
+var bots = sync.OnceValue(func() *matcher { return newMatcher(botList) })
 
 // botName returns what a bot calls itself, "" for any other agent. text is agent in lower
 // case. A library with an address ("node-fetch/1.0 (+https://github.com/…)") is not a bot.
 func botName(agent string, text []byte, library bool) string {
-	start, end, ok := bots.find(text)
+	start, end, ok := bots().find(text)
 	if !ok {
 		if start, ok = mailAddress(text); !ok {
 			return ""

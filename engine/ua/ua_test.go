@@ -208,8 +208,8 @@ func TestMatcher(t *testing.T) {
 		}
 	}
 	// Every pattern of the list is found by itself.
-	for _, p := range bots.patterns {
-		if _, _, ok := bots.find([]byte(p.text)); !ok {
+	for _, p := range bots().patterns {
+		if _, _, ok := bots().find([]byte(p.text)); !ok {
 			t.Errorf("%q is not found", p.text)
 		}
 		if p.text != strings.ToLower(p.text) {
