@@ -61,6 +61,10 @@ type Options struct {
 
 const memoryDefault = 256 << 20
 
+// filterShare is the share of the memory that the filter of a site's ids may take. Nearly every
+// event has some id that is new, which the filter knows without a look into the scratch database.
+const filterShare = 16
+
 // Store is With for a directory, with the defaults. fs may be nil for the disk.
 func Store(ctx context.Context, fs vfs.FS, dir string) (Report, error) {
 	return With(ctx, Options{Dir: dir, FS: fs})
@@ -238,6 +242,7 @@ func (c *checker) all(from Place) error {
 		case id == from.Site:
 			s.from = from.Seq
 		}
+		s.ids.NewFilter(c.memory / filterShare)
 		starts, err := records.RuleStarts(c.db, c.version, id)
 		if err != nil {
 			c.problem("%v", err)

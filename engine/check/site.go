@@ -3,6 +3,7 @@
 package check
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -202,15 +203,36 @@ func (s *siteCheck) spill() {
 // compareIDs compares the stored ids with the computed ones. It is called at the event up to
 // which ids are stored.
 func (s *siteCheck) compareIDs() {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixID, s.site), UpperBound: store.SiteKey(store.PrefixID, s.site+1)})
+	bounds := &pebble.IterOptions{LowerBound: store.SiteKey(store.PrefixID, s.site), UpperBound: store.SiteKey(store.PrefixID, s.site+1)}
+	want := s.ids.Stored
+	if s.checker.ids != nil {
+		s.spill() // then the scratch database has all of them, in the same order
+		computed, err := s.checker.ids.NewIter(bounds)
+		if err != nil {
+			s.fail(err)
+			return
+		}
+		defer computed.Close()
+		more := computed.First()
+		want = func(key []byte) ([]byte, error) {
+			for more && bytes.Compare(computed.Key(), key) < 0 {
+				more = computed.Next()
+			}
+			if !more || !bytes.Equal(computed.Key(), key) {
+				return nil, computed.Error()
+			}
+			return computed.ValueAndErr()
+		}
+	}
+	it, err := s.db.NewIter(bounds)
 	if err != nil {
 		s.problem("%v", err)
 		return
 	}
 	stored := 0
-	for ok := it.First(); ok; ok = it.Next() {
+	for ok := it.First(); ok && s.failed == nil; ok = it.Next() {
 		stored++
-		want, err := s.ids.Stored(it.Key())
+		want, err := want(it.Key())
 		if err != nil {
 			s.fail(err)
 			break
@@ -219,9 +241,6 @@ func (s *siteCheck) compareIDs() {
 			s.problem("id %q is stored, but no event has it", it.Key()[5:])
 		} else if !slices.Equal(want, it.Value()) {
 			s.problem("id %q: its stored entry differs from the computed one", it.Key()[5:])
-		}
-		if s.ids.Over() {
-			s.spill()
 		}
 	}
 	if err := it.Close(); err != nil {

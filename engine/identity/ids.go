@@ -108,6 +108,9 @@ func (t *IDs) LoadFilter(bytes int64) error {
 	return nil
 }
 
+// NewFilter makes a filter of that many bytes for the ids of a table that has none yet.
+func (t *IDs) NewFilter(bytes int64) { t.filter = newIDFilter(bytes) }
+
 // Missed returns how many look-ups found an entry that was not in memory, and how many look-ups there
 // were, since the table was made.
 func (t *IDs) Missed() (missed, asked uint64) { return t.missed, t.clock }
