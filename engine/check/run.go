@@ -96,7 +96,8 @@ func (s *siteCheck) rowsAndTotals(r *index.Run) (sound bool, err error) {
 			if blank {
 				return // it counts nothing
 			}
-			ev.Counts(func(property, term string, by int64) bool {
+			s.counts.Reset()
+			ev.CountsIn(&s.counts, func(property, term string, by int64) bool {
 				if ofPass(property) {
 					want.Add(property, ev.Day, term, by)
 				}
@@ -155,22 +156,23 @@ func (s *siteCheck) compareTotals(where string, have iter.Seq[index.Total], want
 // chunkRows is how many rows one goroutine reads at once. They may be 32 KB each.
 const chunkRows = 256
 
-// chunk is some consecutive rows of a run. The goroutine that reads them closes read.
+// chunk is some consecutive rows of a run. The goroutine that reads them sends to read.
 type chunk struct {
 	from, to int
-	events   []*event.Event
-	blanks   map[*event.Event]bool // those that are blanks; nil = none
-	problem  error                 // of the row after events
+	events   []event.Event // of the rows up to the first that is damaged
+	blanks   []bool        // by index in events
+	problem  error         // of the row after events
 	read     chan struct{}
 }
 
 // rows reads the rows of a run on all cores and calls fn with their events, in order and in
-// the caller's goroutine. With compare, it compares each row with the record that its event
-// gives. sound is false when a row is damaged.
+// the caller's goroutine. An event is valid until fn returns. With compare, it compares each row
+// with the record that its event gives. sound is false when a row is damaged.
 func (s *siteCheck) rows(r *index.Run, compare bool, fn func(ev *event.Event, blank bool)) (sound bool, err error) {
 	workers := runtime.GOMAXPROCS(0)
 	todo := make(chan *chunk, workers)    // to be read
 	inOrder := make(chan *chunk, workers) // to be taken, in order of rows
+	free := make(chan *chunk, workers)    // taken, so that their memory can be used again
 	quit := make(chan struct{})
 	rows := r.Part().Len()
 	var wg sync.WaitGroup
@@ -180,7 +182,13 @@ func (s *siteCheck) rows(r *index.Run, compare bool, fn func(ev *event.Event, bl
 		defer close(todo)
 		defer close(inOrder)
 		for from := 0; from < rows; from += chunkRows {
-			c := &chunk{from: from, to: min(from+chunkRows, rows), read: make(chan struct{})}
+			var c *chunk
+			select {
+			case c = <-free:
+			default:
+				c = &chunk{events: make([]event.Event, 0, chunkRows), blanks: make([]bool, 0, chunkRows), read: make(chan struct{}, 1)}
+			}
+			c.from, c.to = from, min(from+chunkRows, rows)
 			for _, queue := range []chan *chunk{todo, inOrder} {
 				select {
 				case queue <- c:
@@ -193,9 +201,10 @@ func (s *siteCheck) rows(r *index.Run, compare bool, fn func(ev *event.Event, bl
 	for range workers {
 		wg.Go(func() {
 			reader := rowChecker{rows: table.NewRowReader(r.Part()), compare: compare}
+			reader.rows.Remember()
 			for c := range todo {
 				reader.read(c)
-				close(c.read)
+				c.read <- struct{}{}
 			}
 		})
 	}
@@ -204,8 +213,8 @@ func (s *siteCheck) rows(r *index.Run, compare bool, fn func(ev *event.Event, bl
 			return false, err
 		}
 		<-c.read
-		for _, ev := range c.events {
-			fn(ev, c.blanks[ev])
+		for i := range c.events {
+			fn(&c.events[i], c.blanks[i])
 		}
 		if c.problem != nil {
 			s.problem("run %d: event %d: %v", r.Run, r.First+uint64(c.from+len(c.events)), c.problem)
@@ -213,6 +222,10 @@ func (s *siteCheck) rows(r *index.Run, compare bool, fn func(ev *event.Event, bl
 		}
 		if compare {
 			s.done(len(c.events))
+		}
+		select {
+		case free <- c:
+		default:
 		}
 	}
 	return true, nil
@@ -236,28 +249,30 @@ func recovered(err *error) {
 // read reads the rows of a chunk, up to the first that is damaged.
 func (r *rowChecker) read(c *chunk) {
 	defer recovered(&c.problem)
-	c.events = make([]*event.Event, 0, c.to-c.from)
+	c.events, c.blanks = c.events[:0], c.blanks[:0]
 	for row := c.from; row < c.to; row++ {
-		ev, err := r.rows.Read(row)
-		isBlank := err == nil && r.rows.Blank(row)
-		if err == nil && r.compare && !isBlank { // a blank has no type, which each record has
-			r.body = event.AppendBody(r.body[:0], ev)
-			r.record = event.AppendRecord(r.record[:0], event.HeadOf(ev), r.body)
-			err = r.rows.Same(row, r.record)
-		}
-		if isBlank {
-			if c.blanks == nil {
-				c.blanks = make(map[*event.Event]bool)
-			}
-			c.blanks[ev] = true
-			if text := blank(ev); text != "" && r.compare {
-				err = errors.New(text)
-			}
-		}
-		if err != nil {
-			c.problem = err
+		at := len(c.events)
+		ev := &c.events[:at+1][at] // its memory is used again
+		if c.problem = r.row(row, ev); c.problem != nil {
 			return
 		}
-		c.events = append(c.events, ev)
+		c.events, c.blanks = c.events[:at+1], append(c.blanks, r.rows.Blank(row))
 	}
+}
+
+// row reads the event of a row. With compare, it returns an error for a row that is not what the
+// record of its event gives.
+func (r *rowChecker) row(row int, ev *event.Event) error {
+	if err := r.rows.ReadTo(row, ev); err != nil || !r.compare {
+		return err
+	}
+	if r.rows.Blank(row) { // it has no type, which each record has
+		if text := blank(ev); text != "" {
+			return errors.New(text)
+		}
+		return nil
+	}
+	r.body = event.AppendBody(r.body[:0], ev)
+	r.record = event.AppendRecord(r.record[:0], event.HeadOf(ev), r.body)
+	return r.rows.Same(row, r.record)
 }

@@ -27,8 +27,9 @@ type siteCheck struct {
 	ids     *identity.IDs // computed from the rows read
 	links   *storedLinks  // those of the rows to come
 	deleted deletions
-	names   rowNames // only of a site with blanks
-	from    uint64   // runs of earlier events are not checked; 0 = all are
+	names   rowNames        // only of a site with blanks
+	counts  event.TermArena // of the event that is counted
+	from    uint64          // runs of earlier events are not checked; 0 = all are
 }
 
 func (s *siteCheck) problem(format string, args ...any) {
@@ -136,7 +137,8 @@ func (s *siteCheck) log() (whole bool) {
 			}
 			ev.Seq = seq
 			s.event(ev, false)
-			ev.Counts(func(property, term string, by int64) bool {
+			s.counts.Reset()
+			ev.CountsIn(&s.counts, func(property, term string, by int64) bool {
 				totals.Add(property, ev.Day, term, by)
 				return true
 			})

@@ -81,10 +81,16 @@ func (e *Event) SetInt(i int, v int64) {
 // SetCell sets one cell column. The event must not have that field yet. The cell is
 // copied. Call Finish after the last one. The error wraps ErrCorrupt.
 func (e *Event) SetCell(field string, cell []byte) error {
+	return e.SetValue(field, cell, CellValue(cell))
+}
+
+// SetValue is SetCell for a caller that has the CellValue of the cell, whose text the event then
+// shares.
+func (e *Event) SetValue(field string, cell []byte, v Value) error {
 	if len(cell) == 0 || field == "" {
 		return fmt.Errorf("%w: empty field or cell", ErrCorrupt)
 	}
-	return e.set(field, CellValue(cell))
+	return e.set(field, v)
 }
 
 // set is SetCell with the value of the cell.

@@ -4,6 +4,7 @@ package table
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"cairn/engine/event"
@@ -15,14 +16,27 @@ type RowReader struct {
 	part    index.Part
 	ints    [event.NumInts]index.Ints
 	columns []rowColumn
+	gone    index.Ints // not 0 = a blank; nil = there are none
 	parser  *event.Parser
 	Bytes   int // of the cells of the row read last
+
+	cellsOf int            // the row whose cells the columns have, plus 1; 0 = none
+	places  map[string]int // by field: index in columns; nil until Same needs it
 }
 
 type rowColumn struct {
 	field string
 	col   index.Column
 	codes index.Ints
+	cell  []byte      // of the row read last; nil = it has none
+	same  bool        // its record has the same cell
+	known []knownCell // by code, of a column that is remembered
+}
+
+// knownCell is a cell that was read before, and its value.
+type knownCell struct {
+	cell  []byte // nil = it was not read yet
+	value event.Value
 }
 
 // NewRowReader reads all fields of the rows of a part.
@@ -45,23 +59,72 @@ func newFieldReader(p index.Part, fields []string) *RowReader {
 	r := &RowReader{part: p}
 	for _, f := range fields {
 		if c := p.Column(f); c != nil && f != index.FieldGone {
-			r.columns = append(r.columns, rowColumn{f, c, c.Codes()})
+			r.columns = append(r.columns, rowColumn{field: f, col: c, codes: c.Codes()})
 		}
+	}
+	if c := p.Column(index.FieldGone); c != nil {
+		r.gone = c.Codes()
 	}
 	return r
 }
 
+const (
+	// rememberedMax bounds the cells that a reader remembers. One takes 48 bytes, and its text twice.
+	rememberedMax = 1 << 15
+
+	// rememberedBytes is the length of the longest cell that a reader remembers.
+	rememberedBytes = 128
+)
+
+// Remember makes the reader remember the cells of columns that have few, so that it reads each of
+// them once. That pays for a reader of all rows.
+func (r *RowReader) Remember() {
+	left := rememberedMax
+	for i := range r.columns {
+		if c := &r.columns[i]; c.col.Card() <= left/8 {
+			c.known = make([]knownCell, c.col.Card()+1)
+			left -= len(c.known)
+		}
+	}
+}
+
+// read returns the cell of a code and its value.
+func (c *rowColumn) read(code uint32) (cell []byte, value event.Value) {
+	if int(code) >= len(c.known) {
+		cell = c.col.Cell(code)
+		return cell, event.CellValue(cell)
+	}
+	k := &c.known[code]
+	if k.cell == nil {
+		cell = c.col.Cell(code)
+		value = event.CellValue(cell)
+		if len(cell) > rememberedBytes {
+			return cell, value
+		}
+		*k = knownCell{slices.Clone(cell), value}
+	}
+	return k.cell, k.value
+}
+
 // Blank reports whether a row is a blank.
 func (r *RowReader) Blank(row int) bool {
-	blanks := r.part.Column(index.FieldGone)
-	return blanks != nil && blanks.Codes().At(row) != 0
+	return r.gone != nil && r.gone.At(row) != 0
 }
 
 // Read returns the event of a row, without its site and public id. Of a blank it returns what the
 // blank has kept.
 func (r *RowReader) Read(row int) (*event.Event, error) {
 	e := new(event.Event)
-	r.Bytes = 0
+	if err := r.ReadTo(row, e); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// ReadTo is Read into e, whose lists it uses again. After an error e is of no use.
+func (r *RowReader) ReadTo(row int, e *event.Event) error {
+	*e = event.Event{Properties: e.Properties[:0], Context: e.Context[:0], Extra: e.Extra[:0]}
+	r.Bytes, r.cellsOf = 0, 0
 	for i, c := range r.ints {
 		if c != nil {
 			e.SetInt(i, c.At(row))
@@ -69,48 +132,76 @@ func (r *RowReader) Read(row int) (*event.Event, error) {
 	}
 	for i := range r.columns {
 		c := &r.columns[i]
+		c.cell = nil
 		code := uint32(c.codes.At(row))
 		if code == 0 {
 			continue
 		}
-		cell := c.col.Cell(code)
+		cell, value := c.read(code)
+		c.cell = cell
 		if c.field[0] != event.PrefixExtra[0] {
 			r.Bytes += len(cell) // an object in pieces is larger than its cells
 		}
 		if err := r.part.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		if IsOverflow(c.field) {
 			if err := r.overflow(e, c.field[0], cell); err != nil {
-				return nil, index.Unreadable(r.part, r.part.First()+uint64(row), err)
+				return index.Unreadable(r.part, r.part.First()+uint64(row), err)
 			}
 			continue
 		}
-		if err := e.SetCell(c.field, cell); err != nil {
-			return nil, index.Unreadable(r.part, r.part.First()+uint64(row), err)
+		if err := e.SetValue(c.field, cell, value); err != nil {
+			return index.Unreadable(r.part, r.part.First()+uint64(row), err)
 		}
 	}
 	if err := r.part.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	e.Seq = r.part.First() + uint64(row)
 	if err := e.Finish(); err != nil {
-		return nil, index.Unreadable(r.part, e.Seq, err)
+		return index.Unreadable(r.part, e.Seq, err)
 	}
 	for i := range e.Extra {
 		r.Bytes += len(e.Extra[i].Value.Text)
 	}
-	return e, nil
+	r.cellsOf = row + 1
+	return nil
+}
+
+// cells makes the columns have the cells of a row.
+func (r *RowReader) cells(row int) {
+	if r.cellsOf == row+1 {
+		return
+	}
+	for i := range r.columns {
+		c := &r.columns[i]
+		if c.cell = nil; c.codes.At(row) != 0 {
+			c.cell = c.col.Cell(uint32(c.codes.At(row)))
+		}
+	}
+	r.cellsOf = row + 1
+}
+
+// column returns the column of a field, nil when the part has none.
+func (r *RowReader) column(field []byte) *rowColumn {
+	if r.places == nil {
+		r.places = make(map[string]int, len(r.columns))
+		for i := range r.columns {
+			r.places[r.columns[i].field] = i
+		}
+	}
+	if i, ok := r.places[string(field)]; ok {
+		return &r.columns[i]
+	}
+	return nil
 }
 
 // Same returns an error if the cells of a row differ from the cells in its record.
 func (r *RowReader) Same(row int, record []byte) error {
-	have := make(map[string][]byte)
+	r.cells(row)
 	for i := range r.columns {
-		c := &r.columns[i]
-		if code := uint32(c.codes.At(row)); code != 0 {
-			have[c.field] = c.col.Cell(code)
-		}
+		r.columns[i].same = false
 	}
 	var ints event.Ints
 	var rest Overflow
@@ -121,8 +212,9 @@ func (r *RowReader) Same(row int, record []byte) error {
 		if whole != nil && event.IsPiece(field, whole) {
 			return nil
 		}
-		own, ok := have[string(field)]
-		if event.IsShape(cell) && string(own) != string(cell) {
+		c := r.column(field)
+		has := c != nil && c.cell != nil && !c.same
+		if event.IsShape(cell) && !(has && string(c.cell) == string(cell)) {
 			var err error
 			if cell, err = wholeCell(nil, record, field); err != nil {
 				return err
@@ -131,9 +223,9 @@ func (r *RowReader) Same(row int, record []byte) error {
 		}
 		cell = event.Repacked(cell, buf[:])
 		switch {
-		case ok && string(own) == string(cell):
-			delete(have, string(field))
-		case !ok && len(field) > 1:
+		case has && string(c.cell) == string(cell):
+			c.same = true
+		case !has && len(field) > 1:
 			rest.add(field, cell)
 		default:
 			differs = string(field)
@@ -149,13 +241,16 @@ func (r *RowReader) Same(row int, record []byte) error {
 		}
 	}
 	rest.each(func(field string, cell []byte) {
-		if string(have[field]) != string(cell) {
+		if c := r.column([]byte(field)); c == nil || c.cell == nil || string(c.cell) != string(cell) {
 			differs = field
+		} else {
+			c.same = true
 		}
-		delete(have, field)
 	})
-	for field := range have {
-		differs = field
+	for i := range r.columns {
+		if c := &r.columns[i]; c.cell != nil && !c.same {
+			differs = c.field
+		}
 	}
 	if differs != "" {
 		return fmt.Errorf("field %q is not that of its record", differs)
