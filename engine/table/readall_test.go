@@ -17,7 +17,8 @@ type setter struct{ db *pebble.DB }
 func (s setter) Set(key, value []byte) error { return s.db.Set(key, value, pebble.NoSync) }
 
 // Rows that are read together are the rows that are read one by one, in memory and sealed, in
-// any order, and no more bytes are read than the caller allows.
+// any order, and no more bytes are read than the caller allows. A reader that remembers cells
+// reads the same into an event that it uses again, and tells a row's record from others.
 func TestReadAll(t *testing.T) {
 	table, rest := New(1, nil), new(Overflow)
 	const rows = 300
@@ -97,6 +98,38 @@ func TestReadAll(t *testing.T) {
 				}
 				if events, _ := all.ReadAll(some, 100, help); events != nil {
 					t.Errorf("%s, helped by %s: %d events are read with 100 bytes allowed", name, who, len(events))
+				}
+			}
+		}
+		again, one := NewRowReader(part), NewRowReader(part)
+		again.Remember()
+		var e event.Event
+		for row := range rows {
+			want, err := one.Read(row)
+			if err == nil {
+				err = again.ReadTo(row, &e)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range []*event.Object{&e.Properties, &e.Context, &e.Extra} {
+				if len(*o) == 0 {
+					*o = nil // no list, or an empty one that is used again
+				}
+			}
+			if !reflect.DeepEqual(&e, want) || again.Bytes != one.Bytes {
+				t.Errorf("%s, row %d: read again %+v of %d bytes, want %+v of %d", name, row, e, again.Bytes, want, one.Bytes)
+			}
+			if err := again.Same(row, records[row]); err != nil {
+				t.Errorf("%s, row %d: %v", name, row, err)
+			}
+			less, more, changed := *want, *want, *want
+			less.Properties = nil
+			more.Groups = []string{"g"}
+			changed.MessageID = fmt.Sprintf("%032x", rows)
+			for _, other := range []*event.Event{&less, &more, &changed} {
+				if again.Same(row, event.AppendRecord(nil, &event.Head{}, event.AppendBody(nil, other))) == nil {
+					t.Errorf("%s: row %d is the same as the record of %+v", name, row, other)
 				}
 			}
 		}
