@@ -47,9 +47,11 @@ const problemsMax = 20
 
 // Options say what to check, and how. Only Dir is required.
 type Options struct {
-	Dir    string // a data directory or a snapshot
-	FS     vfs.FS // nil = the disk
-	Memory int64  // about how many bytes the check may take; 0 = memoryDefault
+	Dir string // a data directory or a snapshot
+	FS  vfs.FS // nil = the disk
+	// Memory is about how many bytes the check may take; 0 = memoryDefault. However many events
+	// there are, the process takes about a quarter more.
+	Memory int64
 	// From is where to begin. Of the site in whose middle that is, the runs from there on are
 	// checked alone, and of these not the ids, sessions and links, which follow from all earlier
 	// events.
