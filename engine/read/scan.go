@@ -52,28 +52,26 @@ func (r *rowInts) read(row int) int64 {
 // of returns the values at ascending rows of one page. The slice is valid until the next
 // call.
 func (r *rowInts) of(rows []int32) []int64 {
+	r.page, r.vals = -1, nil
+	if len(rows) <= decodeAfter {
+		r.few = slices.Grow(r.few[:0], len(rows))[:len(rows)]
+		for i, row := range rows {
+			r.few[i] = r.col.At(int(row))
+		}
+		return r.few
+	}
 	if r.buf == nil {
 		r.buf = make([]int64, index.PageRows)
 	}
-	page := int(rows[0]) / index.PageRows
-	r.page, r.vals = -1, nil
-	if len(rows) <= decodeAfter {
-		for i, row := range rows {
-			r.buf[i] = r.col.At(int(row))
-		}
-		return r.buf[:len(rows)]
-	}
-	vals := r.col.Page(page, r.buf)
+	vals := r.col.Page(int(rows[0])/index.PageRows, r.buf)
 	if len(rows) == len(vals) {
 		return vals
 	}
-	if r.few == nil {
-		r.few = make([]int64, index.PageRows)
-	}
+	r.few = slices.Grow(r.few[:0], len(rows))[:len(rows)]
 	for i, row := range rows {
 		r.few[i] = vals[row%index.PageRows]
 	}
-	return r.few[:len(rows)]
+	return r.few
 }
 
 // constant returns the value of a column at the rows [from, to) if all have the same and

@@ -125,7 +125,7 @@ func (s *spill) write(pairs []uint64) (run spillRun, err error) {
 		}
 	}
 	run = spillRun{from: s.end, pairs: len(pairs)}
-	buf := make([]byte, 0, spillBuffer+binary.MaxVarintLen64)
+	buf := make([]byte, 0, min(spillBuffer, binary.MaxVarintLen64*len(pairs))+binary.MaxVarintLen64)
 	last := uint64(0)
 	for i, p := range pairs {
 		buf = binary.AppendUvarint(buf, p-last)
