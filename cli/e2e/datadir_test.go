@@ -288,7 +288,7 @@ func TestForeignDirectoriesStayAsTheyAre(t *testing.T) {
 func TestDataDirectoriesAreTaken(t *testing.T) {
 	t.Parallel()
 	data, snapshot := storeWith(t)
-	if err := os.Remove(filepath.Join(data, "ballast")); err != nil { // about 30 MB that each start makes
+	if err := os.Remove(filepath.Join(data, "ballast")); err != nil { // each start makes it
 		t.Fatal(err)
 	}
 	copyOf := func(t *testing.T, from string) string {

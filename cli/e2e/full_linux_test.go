@@ -65,7 +65,7 @@ func TestDiskFull(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			options.Env = append(options.Env, "CAIRN_MEMORY="+disk.memory, "CAIRN_SNAPSHOT_DIR="+filepath.Join(dir, "snapshots"))
+			options.Env = append(options.Env, "CAIRN_MEMORY="+disk.memory, "CAIRN_RESERVE=auto", "CAIRN_SNAPSHOT_DIR="+filepath.Join(dir, "snapshots"))
 			f := &filler{t: t, dir: dir, files: disk.files, options: options, rng: rand.New(rand.NewPCG(seed, 0))}
 			f.start()
 			defer func() { f.server.Kill() }()
