@@ -59,15 +59,19 @@ func (s *steppedStore) pass(d time.Duration) {
 	s.passed.Add(int64(d))
 }
 
-// send sends n new events, or the events from first on once more.
+// send sends n new events in one request, or the events from first on once more.
 func (s *steppedStore) send(first, n int) (stored int) {
 	s.Helper()
+	var records []engine.Record
 	for i := first; i < first+n; i++ {
-		out, err := s.Ingest(s.Context(), []engine.Record{{Site: s.site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint(i)}}}}, true, nil)
-		if err != nil {
-			s.Fatal(err)
-		}
-		if out[0].Status == event.Stored {
+		records = append(records, engine.Record{Site: s.site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint(i)}}})
+	}
+	out, err := s.Ingest(s.Context(), records, true, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, o := range out {
+		if o.Status == event.Stored {
 			stored++
 		}
 	}
