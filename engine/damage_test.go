@@ -27,7 +27,7 @@ import (
 
 var (
 	damageTrials = flag.Int("damage.trials", 40, "damaged stores to try")
-	damageTears  = flag.Int("damage.tears", 192, "tear the log at every so many bytes")
+	damageTears  = flag.Int("damage.tears", 384, "tear the log at every so many bytes")
 	damageSeed   = flag.Uint64("damage.seed", 1, "where the trials begin")
 )
 

@@ -60,7 +60,7 @@ func filesWith(t *testing.T, fs vfs.FS, dir string, text []byte) (names []string
 // marker is a text that no compression shortens much: it is found in a file as it is.
 const marker = "k7Qz3vXw9LmB2nRt5Yc8"
 
-var purgeStride = flag.Int("purge.stride", 37, "try a power cut at every n-th file operation of a purge")
+var purgeStride = flag.Int("purge.stride", 89, "try a power cut at every n-th file operation of a purge")
 
 // purgeSite is the site of these tests.
 var purgeSite = &engine.Site{Site: query.Site{ID: 1, Name: "shop"}}

@@ -122,13 +122,13 @@ func hostileCases() []hostileCase {
 		{fault: long, attack: []hostileShape{digits(wayOpentracker, hostileIncrement, 40, 4_000, 0), digits(wayOpentrackerJSON, hostileIncrement, 40, 4_000, 0), reads(40, 0)}},
 		{fault: long, attack: []hostileShape{digits(wayOppizi, hostileTrack, 40, 255, 0), digits(wayOppizi, hostileTrack, 4, 250_000, 0), reads(40, 0)}},
 
-		{fault: links, prepare: known, attack: chain(wayLines), reduced: 2},
+		{fault: links, prepare: known, attack: chain(wayLines), reduced: 4},
 		{fault: links, prepare: known, attack: chain(waySegmentBatch)},
 		{fault: links, prepare: known, attack: chain(wayOpenPanel)},
 		{fault: links, prepare: one(hostileShape{Way: wayMatomoBulk, Kind: hostileIdentify, Events: people, Fit: true}), attack: star(wayMatomoBulk)},
 		{fault: links, prepare: known, attack: star(wayOpentracker)},
 
-		{fault: ids245, attack: one(alias(wayLines, hostileAlias, 65_536, 245, orderPairs)), reduced: 1},
+		{fault: ids245, attack: one(alias(wayLines, hostileAlias, 65_536, 245, orderPairs)), reduced: 4},
 		{fault: ids245, attack: one(alias(waySegmentBatch, hostileAlias, 65_536, 245, orderPairs))},
 		{fault: ids245, attack: one(alias(wayOpenPanel, hostileAlias, 65_536, 245, orderPairs))},
 		{fault: ids245, attack: one(alias(wayMatomoBulk, hostileIdentify, 65_536, 200, orderPairs))},

@@ -40,7 +40,7 @@ func TestMemoryOfSizes(t *testing.T) {
 		{256, []int{8 << 10}, true},
 	} {
 		t.Run(fmt.Sprintf("%dMiB %d", c.memory, c.sizes), func(t *testing.T) {
-			length := 5 * time.Second
+			length := 3 * time.Second
 			if *hostileFull {
 				length = 40 * time.Second
 			} else if c.full {

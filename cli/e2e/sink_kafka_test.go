@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-var kafkaKills = flag.Int("kafka.kills", 4, "how often TestSinkKafka kills the server")
+var kafkaKills = flag.Int("kafka.kills", 3, "how often TestSinkKafka kills the server")
 
 // kafkaRecord is a record of the topic as a consumer that reads what is committed sees it.
 type kafkaRecord struct {
