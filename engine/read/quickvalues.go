@@ -4,6 +4,7 @@
 package read
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,9 +17,10 @@ import (
 type sharedTerms struct {
 	mu sync.Mutex
 	terms
-	other int32 // number of event.Other
-	codes map[*table.Part]*partCodes
-	bytes int // of codes
+	other  int32   // number of event.Other
+	sorted []int32 // numbers of names, ascending by name: those of the dictionaries that were read as a whole
+	codes  map[*table.Part]*partCodes
+	bytes  int // of codes
 }
 
 // partCodes says what the codes of a part mean. Both slices are read and written by several
@@ -26,6 +28,7 @@ type sharedTerms struct {
 type partCodes struct {
 	values []atomic.Int32 // by code of the sole column: what quickValue returns, plus 3; 0 = not read yet
 	over   []atomic.Int32 // by code of a capped cell, see overNothing; nil when there are none
+	single *atomic.Int32  // how many codes were read one by one
 }
 
 // codesBytesMax is how many bytes the codes of all parts take at most, but for those of one part.
@@ -48,6 +51,10 @@ func (t *sharedTerms) id(name string) int32 {
 func (t *sharedTerms) idOf(name []byte) int32 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.idOfLocked(name)
+}
+
+func (t *sharedTerms) idOfLocked(name []byte) int32 {
 	if id, ok := t.ids[string(name)]; ok {
 		return id
 	}
@@ -67,13 +74,13 @@ func (t *sharedTerms) ofPart(p *table.Part, vr *valueReader) *partCodes {
 	defer t.mu.Unlock()
 	c := t.codes[p]
 	if c == nil {
-		c = new(partCodes)
+		c = &partCodes{single: new(atomic.Int32)}
 		c.values = make([]atomic.Int32, vr.soleColumn.col.Card()+1)
 		t.put(p, c, len(c.values))
 	}
 	if vr.capped != nil && c.over == nil {
 		// Whoever has this part already goes on without.
-		c = &partCodes{values: c.values, over: make([]atomic.Int32, vr.cappedCells.col.Card()+1)}
+		c = &partCodes{values: c.values, single: c.single, over: make([]atomic.Int32, vr.cappedCells.col.Card()+1)}
 		t.put(p, c, len(c.over))
 	}
 	return c
@@ -113,25 +120,24 @@ func (q *quickValues) open(p *table.Part, vr *valueReader) {
 // Rows ascend and are in one page. of calls timedOut before it reads a cell; when that is true,
 // the numbers mean nothing. The slice is valid until the next call.
 func (q *quickValues) of(rows []int32, timedOut func() bool) []int32 {
-	q.ids = q.ids[:0]
+	q.ids = slices.Grow(q.ids[:0], len(rows))[:len(rows)]
 	if q.codes == nil {
-		for range rows {
-			q.ids = append(q.ids, askValues)
+		for i := range rows {
+			q.ids[i] = askValues
 		}
 		return q.ids
 	}
 	known := q.codes.values
-	for _, code := range q.reader.soleColumn.codes.of(rows) {
+	for i, code := range q.reader.soleColumn.codes.of(rows) {
 		value := int32(noValue)
 		if uint(code) < uint(len(known)) {
 			n := known[code].Load()
 			if n == 0 && !timedOut() {
-				n = q.valueOf(code) + 3
-				known[code].Store(n)
+				n = q.read(code, timedOut)
 			}
 			value = n - 3
 		}
-		q.ids = append(q.ids, value)
+		q.ids[i] = value
 	}
 	if q.reader.capped == nil {
 		return q.ids
@@ -142,6 +148,49 @@ func (q *quickValues) of(rows []int32, timedOut func() bool) []int32 {
 		}
 	}
 	return q.ids
+}
+
+// read returns what values has of a code that was not read yet. When an eighth of the codes of a
+// column were read one by one, the others are read as a whole.
+func (q *quickValues) read(code int64, timedOut func() bool) int32 {
+	n := q.valueOf(code) + 3
+	q.codes.values[code].Store(n)
+	if col := q.reader.soleColumn; col.path == "" && int(q.codes.single.Add(1)) == max(wholeFrom, col.col.Scalars()/8) {
+		q.readAll(timedOut)
+	}
+	return n
+}
+
+// wholeFrom is how many codes are read one by one at least.
+const wholeFrom = 64
+
+// readAll reads the values of all scalars of a column. Where they ascend, as in a run, and so do
+// those that it has read before, it finds most of their numbers without a look at the map.
+func (q *quickValues) readAll(timedOut func() bool) {
+	t, col := q.sharedTerms, q.reader.soleColumn.col
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	scalars := min(col.Scalars(), len(q.codes.values)-1)
+	sorted := make([]int32, 0, len(t.sorted)+scalars)
+	before := t.sorted
+	for code := 1; code <= scalars; code++ {
+		cell := col.Cell(uint32(code))
+		if timedOut() || !event.CellScalar(cell) {
+			return
+		}
+		q.text = event.AppendCellTerm(q.text[:0], cell)
+		for len(before) > 0 && t.names[before[0]] < string(q.text) {
+			sorted, before = append(sorted, before[0]), before[1:]
+		}
+		var id int32
+		if len(before) > 0 && t.names[before[0]] == string(q.text) {
+			id = before[0]
+		} else if id = t.idOfLocked(q.text); len(sorted) == 0 || sorted[len(sorted)-1] != id {
+			sorted = append(sorted, id)
+		}
+		q.codes.values[code].Store(id + 3)
+	}
+	t.sorted = append(sorted, before...)
 }
 
 // valueOf reads the only value in the cell of a code.
