@@ -62,11 +62,18 @@ func (r *rangeReader) readCapped(p index.Part, from, to int) *cappedCells {
 	}
 	var codes []uint32
 	last := int64(0)
-	for row := from; row < to; row++ {
-		if code := c.codes.at(row); code != last && code > 0 && code <= int64(col.Card()) {
-			last = code
-			codes = append(codes, uint32(code))
+	card, buf := int64(col.Card()), make([]int64, index.PageRows)
+	for row := from; row < to; {
+		end := min((row/index.PageRows+1)*index.PageRows, to)
+		page := c.codes.col.Page(row/index.PageRows, buf)
+		first := row / index.PageRows * index.PageRows
+		for _, code := range page[row-first : end-first] {
+			if code != last && code > 0 && code <= card {
+				last = code
+				codes = append(codes, uint32(code))
+			}
 		}
+		row = end
 	}
 	slices.Sort(codes)
 	for _, code := range slices.Compact(codes) {
