@@ -35,11 +35,18 @@ func (d *distinct) union(o *distinct) {
 	d.sessions.Union(&o.sessions)
 }
 
-// sharedOrds is a set that several goroutines fill through an ordBuffer each. One set of many
+// sharedOrds is a set that several goroutines fill, mostly through an ordBuffer each. One set of many
 // ordinals is smaller than one for each goroutine.
 type sharedOrds struct {
 	mu  sync.Mutex
 	set identity.OrdSet
+}
+
+// addAll adds many ordinals at once, without a buffer.
+func (s *sharedOrds) addAll(ords []int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set.AddAll(ords)
 }
 
 // ordBuffer is the ordinals that one goroutine will add to a set.

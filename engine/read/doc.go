@@ -78,7 +78,7 @@
 // What counters are made of:
 //
 //	wide.go              counters with many rows, without partial aggregates; widecounter.go
-//	                     counts the rows of one goroutine, widerows.go numbers its pairs of
+//	                     counts the rows of one goroutine, widerows.go counts pairs of
 //	                     a value and a segment, quickvalues.go reads values by code
 //	valuereader.go       which values the rows of a part count under
 //	pathcolumn.go        the terms at a path inside the cells of a column

@@ -1,14 +1,12 @@
 // Wide aggregates: counters of a property with many values, or of many pairs of a value and a
-// segment. All goroutines share the numbers of values and segments (quickvalues.go). Each numbers
-// the pairs of these by itself, over all row ranges that it reads, so at the end integers are
-// merged. Only the rows of the page become texts again.
+// segment. All goroutines share the numbers of values and segments (quickvalues.go), and count
+// pairs of these in the same tables (widerows.go). Only the rows of the page become texts again.
 
 package read
 
 import (
 	"cmp"
 	"slices"
-	"sync"
 
 	"cairn/engine/query"
 	"cairn/index"
@@ -42,27 +40,24 @@ type wideAggregate struct {
 	q      *query.CounterQuery
 	budget budget
 	spill  *spill
-	joint  bool      // persons are counted of all rows together, and not of each, as sessions always are
-	shown  *wideRows // in a second pass, the rows whose persons are counted
+	joint  bool       // persons are counted of all rows together, and not of each, as sessions always are
+	shown  *wideTable // in a second pass, the rows whose persons are counted
 
 	values, segments *sharedTerms
 	persons, visits  sharedOrds // of all rows together
-	mu               sync.Mutex // of rows, while goroutines read
 	rows             wideRows
-	users            []uint64 // by row, or by shown row
+	users            []uint64 // by number of a row, or by index of a shown one
 	total            query.CounterRow
 }
 
 // wideCounters answers q, see counters.
 func (rd *Reader) wideCounters(v *view, q *query.CounterQuery, limit int, repeated bool) (page query.CounterPage, err error) {
 	w := &wideAggregate{q: q, budget: v.budget, joint: v.worthTwoPasses(q, limit), values: newSharedTerms(), segments: newSharedTerms()}
-	if segmentOf(q) != "" {
-		w.rows.shift = cornerSegmentBits
-	}
+	w.rows.numbered = !w.joint && q.Metrics.Has(query.MetricUsers)
 	if err := w.read(v); err != nil {
 		return page, err
 	}
-	n := len(w.rows.list)
+	n := int(w.rows.n.Load())
 	from := min(q.Offset, n)
 	shown := w.first(min(n-from, limit) + from)[from:]
 	page.Total, page.Count, page.More = w.total, n, n-from > limit
@@ -75,9 +70,9 @@ func (rd *Reader) wideCounters(v *view, q *query.CounterQuery, limit int, repeat
 	if q.Metrics.Has(query.MetricSessions) { // see isWide
 		return page, rd.fillDistinct(v, q, page.Rows, repeated)
 	}
-	w.shown = &wideRows{shift: w.rows.shift}
-	for _, row := range shown {
-		w.shown.add(w.rows.list[row].key)
+	w.shown = new(wideTable)
+	for i := range shown {
+		w.shown.count([]uint64{shown[i].key}, 0, nil)
 	}
 	if err := w.read(v); err != nil {
 		return query.CounterPage{}, err
@@ -113,7 +108,7 @@ func (w *wideAggregate) read(v *view) error {
 		if c == nil {
 			continue
 		}
-		if err := w.merge(c); err != nil {
+		if err := c.end(); err != nil {
 			return err
 		}
 		pairs.take(&c.pairs)
@@ -122,10 +117,14 @@ func (w *wideAggregate) read(v *view) error {
 	if err != nil {
 		return err
 	}
-	n := len(w.rows.list)
-	if w.shown != nil {
+	n := 0
+	switch {
+	case w.shown != nil:
 		n = len(w.shown.list)
-	} else {
+	case w.rows.numbered:
+		n = int(w.rows.n.Load())
+	}
+	if w.shown == nil {
 		w.total.Users, w.total.Sessions = uint64(w.persons.set.CountPersons(p)), uint64(w.visits.set.Len())
 	}
 	w.users = make([]uint64, n)
@@ -150,35 +149,18 @@ func (w *wideAggregate) narrow(pred *predicate) *predicate {
 	return pred.andCounted(w.q.Property, texts(w.values, values.list)).andCounted(segmentOf(w.q), texts(w.segments, segments.list))
 }
 
-// mergeCheck is how many rows are merged between two looks at the time.
-const mergeCheck = 1 << 15
-
-// merge adds the rows of a goroutine that has ended.
-func (w *wideAggregate) merge(c *wideCounter) error {
-	for i := range c.rows.list {
-		if i%mergeCheck == 0 {
-			if err := w.budget.check(); err != nil {
-				return err
-			}
-		}
-		place := c.place(i)
-		if place < 0 {
-			return tooManyValues()
-		}
-		row, by := &w.rows.list[place], c.rows.list[i].events
-		row.events = index.AddSaturating(row.events, by)
-		w.total.Events = index.AddSaturating(w.total.Events, by)
-	}
-	return nil
+// wideLine is a row and its users.
+type wideLine struct {
+	wideRow
+	users uint64
 }
 
 // counterRows returns rows as the answer has them.
-func (w *wideAggregate) counterRows(rows []int32) []query.CounterRow {
-	out := make([]query.CounterRow, len(rows))
-	for i, row := range rows {
-		r := &w.rows.list[row]
-		value, segment := splitWideKey(r.key)
-		out[i] = query.CounterRow{Value: w.values.names[value], Events: r.events, Users: w.users[row]}
+func (w *wideAggregate) counterRows(lines []wideLine) []query.CounterRow {
+	out := make([]query.CounterRow, len(lines))
+	for i, l := range lines {
+		value, segment := splitWideKey(l.key)
+		out[i] = query.CounterRow{Value: w.values.names[value], Events: l.events, Users: l.users}
 		if segment != noSegment {
 			out[i].Segment = w.segments.names[segment]
 		}
@@ -186,41 +168,47 @@ func (w *wideAggregate) counterRows(rows []int32) []query.CounterRow {
 	return out
 }
 
-// first returns the first n rows in the order of the question, see query.SortCounters.
-func (w *wideAggregate) first(n int) []int32 {
-	number := func(int32) int64 { return 0 }
-	switch w.q.Sort {
-	case "", "events":
-		number = func(row int32) int64 { return w.rows.list[row].events }
-	case "users":
-		number = func(row int32) int64 { return int64(w.users[row]) }
-	}
-	compare := func(a, b int32) int {
-		if c := cmp.Compare(number(b), number(a)); c != 0 {
+// first returns the first n rows in the order of the question, see query.SortCounters. It sums up
+// the events of all rows.
+func (w *wideAggregate) first(n int) []wideLine {
+	compare := func(a, b wideLine) int {
+		c := 0
+		switch w.q.Sort {
+		case "", "events":
+			c = cmp.Compare(b.events, a.events)
+		case "users":
+			c = cmp.Compare(b.users, a.users)
+		}
+		if c != 0 {
 			return c
 		}
-		valueA, segmentA := splitWideKey(w.rows.list[a].key)
-		valueB, segmentB := splitWideKey(w.rows.list[b].key)
+		valueA, segmentA := splitWideKey(a.key)
+		valueB, segmentB := splitWideKey(b.key)
 		if valueA != valueB || segmentA == noSegment {
 			return cmp.Compare(w.values.names[valueA], w.values.names[valueB])
 		}
 		return cmp.Compare(w.segments.names[segmentA], w.segments.names[segmentB])
 	}
-	if n == 0 {
-		return nil
-	}
 	// Whatever comes after n others is left out, as soon as there are twice as many.
-	var rows []int32
-	worst := int32(-1) // all after this one are left out
-	for row := range int32(len(w.rows.list)) {
-		if worst >= 0 && compare(row, worst) > 0 {
-			continue
-		}
-		if rows = append(rows, row); len(rows) >= 2*n {
-			slices.SortFunc(rows, compare)
-			rows, worst = rows[:n], rows[n-1]
+	var lines []wideLine
+	full := false // all after the n-th are left out
+	for i := range w.rows.tables {
+		t := &w.rows.tables[i]
+		for at, row := range t.list {
+			w.total.Events = index.AddSaturating(w.total.Events, row.events)
+			l := wideLine{wideRow: row}
+			if w.rows.numbered {
+				l.users = w.users[t.numbers[at]]
+			}
+			if n == 0 || full && compare(l, lines[n-1]) > 0 {
+				continue
+			}
+			if lines = append(lines, l); len(lines) >= 2*n {
+				slices.SortFunc(lines, compare)
+				lines, full = lines[:n], true
+			}
 		}
 	}
-	slices.SortFunc(rows, compare)
-	return rows[:n]
+	slices.SortFunc(lines, compare)
+	return lines[:n]
 }

@@ -19,16 +19,18 @@ const (
 	ofSessions
 )
 
-// wideCounter counts for one goroutine. Its numbers of rows are its own.
+// wideCounter counts for one goroutine.
 type wideCounter struct {
 	*wideAggregate
-	reader *rangeReader
-	rows   wideRows
-	places []int32 // by row: that in the rows of all goroutines plus 1; 0 = not asked yet, -1 = there are too many
+	reader  *rangeReader
+	corner  *wideCorner // nil = all pairs are counted in batches
+	batches *wideBatches
+	who     *[wideTables][wideBatch]int64 // the persons of batches; nil = they are not counted of each row
+	numbers [wideBatch]int32              // scratch of put
+	full    bool                          // there are too many rows
 
-	pairs  pairBag // of a row of all goroutines, or of the shown ones, and a person
+	pairs  pairBag // of a row, or of the index of a shown one, and a person
 	recent identity.RecentFilter
-	all    [2]ordBuffer
 	batch  [2][]int64 // ordinals of the rows of the range that count
 
 	part           *table.Part // of what follows
@@ -38,11 +40,29 @@ type wideCounter struct {
 	ords           [2]*rowInts
 }
 
+// wideBatches are pairs that are not counted yet, by table.
+type wideBatches struct {
+	n    [wideTables]int16
+	keys [wideTables][wideBatch]uint64
+}
+
 func newWideCounter(w *wideAggregate, r *rangeReader) *wideCounter {
 	c := &wideCounter{wideAggregate: w, reader: r}
 	c.pairs.spill = w.spill
 	c.value.sharedTerms, c.segment.sharedTerms = w.values, w.segments
-	c.rows.shift = w.rows.shift
+	if w.shown == nil {
+		c.batches = new(wideBatches)
+	}
+	switch {
+	case w.shown != nil:
+	case !w.rows.numbered:
+		c.corner = new(wideCorner)
+		if segmentOf(w.q) != "" {
+			c.corner.shift = cornerSegmentBits
+		}
+	default:
+		c.who = new([wideTables][wideBatch]int64)
+	}
 	return c
 }
 
@@ -58,17 +78,18 @@ func (c *wideCounter) countRange(rr *rowRange) error {
 	if err := c.reader.each(rr, c.count); err != nil {
 		return err
 	}
+	if c.corner != nil {
+		if c.corner.rows += rr.to - rr.from; c.corner.rows >= cornerRowsMax {
+			c.corner.each(c.addMany)
+		}
+	}
 	for k, to := range []*sharedOrds{&c.persons, &c.visits} {
 		if len(c.batch[k]) > 0 {
-			c.all[k].set.AddAll(c.batch[k])
-			c.all[k].flush(to)
+			to.addAll(c.batch[k])
 			c.batch[k] = c.batch[k][:0]
 		}
 	}
-	if len(c.rows.list) > query.CounterRowsMax {
-		return tooManyValues()
-	}
-	return cmp.Or(opened.Err(), c.pairs.err)
+	return cmp.Or(opened.Err(), c.failed())
 }
 
 // open prepares to read a row range. It reports false when none of its rows counts.
@@ -119,36 +140,38 @@ func (c *wideCounter) count(rows []int32) {
 		}
 	}
 	slow := c.value.reader.allCountable != always || c.segmentNames != nil
+	done := 0 // rows that are counted, and whose ordinals are
 	for i, row := range rows {
 		value, segment := values[i], int32(noSegment)
-		if value == noValue {
-			continue
-		}
 		ask := slow || value == askValues
-		if segments != nil {
+		if segments != nil && value != noValue {
 			if segment = segments[i]; segment == noValue {
-				continue
+				value = noValue
 			}
 			ask = ask || segment == askValues
 		}
-		var of [2]int64
-		if ords[ofPersons] != nil {
-			of[ofPersons] = ords[ofPersons][i]
-		}
-		if ords[ofSessions] != nil {
-			of[ofSessions] = ords[ofSessions][i]
-		}
-		if ask {
-			c.countRow(int(row), of)
+		if ask || value == noValue {
+			c.addToAll(&ords, done, i)
+			if done = i + 1; value != noValue {
+				c.countRow(int(row), i, &ords)
+			}
 			continue
 		}
-		c.add(wideKey(value, segment), 1, of[ofPersons])
-		c.addToAll(of)
+		key := wideKey(value, segment)
+		if c.corner != nil && c.corner.add(key) {
+			continue
+		}
+		person := int64(0)
+		if c.corner == nil && ords[ofPersons] != nil {
+			person = ords[ofPersons][i]
+		}
+		c.add(key, 1, person)
 	}
+	c.addToAll(&ords, done, len(rows))
 }
 
-// countRow counts one row whose values are not known by code.
-func (c *wideCounter) countRow(row int, ords [2]int64) {
+// countRow counts one row whose values are not known by code. Its ordinals are at i in ords.
+func (c *wideCounter) countRow(row, i int, ords *[2][]int64) {
 	vr := c.value.reader
 	if c.reader.timedOut() || !vr.isCountable(row) {
 		return
@@ -166,72 +189,114 @@ func (c *wideCounter) countRow(row int, ords [2]int64) {
 			return
 		}
 	}
-	by := vr.amount(row)
+	by, person := vr.amount(row), int64(0)
+	if ords[ofPersons] != nil {
+		person = ords[ofPersons][i]
+	}
 	for _, value := range values {
 		value = c.value.shared(value)
 		for _, segment := range segments {
 			if segment != noSegment {
 				segment = c.segment.shared(segment)
 			}
-			c.add(wideKey(value, segment), by, ords[ofPersons])
+			c.add(wideKey(value, segment), by, person)
 		}
 	}
-	c.addToAll(ords)
+	c.addToAll(ords, i, i+1)
 }
 
 // add counts an event under a pair of a value and a segment. person 0 is nobody.
 func (c *wideCounter) add(key uint64, by, person int64) {
-	place := int32(-1)
-	if c.shown != nil {
-		if place = c.shown.find(key); place < 0 {
-			return
+	switch b := c.batches; {
+	case b == nil:
+		if at := c.shown.find(key); at >= 0 {
+			c.addPerson(at, person)
 		}
-	} else {
-		row := c.rows.add(key)
-		r := &c.rows.list[row]
-		r.events = index.AddSaturating(r.events, by)
-		if c.joint || person == 0 {
-			return
+	case by == 1:
+		t := tableOf(key)
+		n := b.n[t]
+		b.keys[t][n] = key
+		if c.who != nil {
+			c.who[t][n] = person
 		}
-		if place = c.place(int(row)); place < 0 {
-			return // merge will see it as well
+		if b.n[t]++; b.n[t] == wideBatch {
+			c.flush(t)
 		}
+	case c.who != nil:
+		c.put([]uint64{key}, by, []int64{person})
+	default:
+		c.addMany(key, by)
 	}
-	if pair := identity.PairOf(int(place), uint64(person)); person != 0 && c.recent.New(pair) {
+}
+
+// addMany counts several events under a pair.
+func (c *wideCounter) addMany(key uint64, by int64) { c.put([]uint64{key}, by, nil) }
+
+// flush counts the pairs of a table that are not counted yet.
+func (c *wideCounter) flush(t uint64) {
+	n := c.batches.n[t]
+	if c.batches.n[t] = 0; n == 0 {
+		return
+	}
+	if c.who == nil {
+		c.put(c.batches.keys[t][:n], 1, nil)
+	} else {
+		c.put(c.batches.keys[t][:n], 1, c.who[t][:n])
+	}
+}
+
+// put adds events to pairs of one table, each of a person unless persons is nil.
+func (c *wideCounter) put(keys []uint64, by int64, persons []int64) {
+	if c.full {
+		return
+	}
+	rows := &c.wideAggregate.rows
+	numbers := c.numbers[:len(persons)]
+	if persons == nil {
+		numbers = nil
+	}
+	rows.count(keys, by, numbers)
+	if c.full = rows.n.Load() > query.CounterRowsMax; c.full {
+		return
+	}
+	for i, person := range persons {
+		c.addPerson(numbers[i], person)
+	}
+}
+
+// addPerson adds a person to a row.
+func (c *wideCounter) addPerson(row int32, person int64) {
+	if pair := identity.PairOf(int(row), uint64(person)); person != 0 && c.recent.New(pair) {
 		c.pairs.add(pair)
 	}
 }
 
-// addToAll adds the person and the session of a row that counts.
-func (c *wideCounter) addToAll(ords [2]int64) {
-	if c.shown != nil {
-		return
+// failed returns why the goroutine need not go on.
+func (c *wideCounter) failed() error {
+	if c.full {
+		return tooManyValues()
 	}
-	for k, ord := range ords {
-		if ord != 0 {
-			c.batch[k] = append(c.batch[k], ord)
-		}
-	}
+	return c.pairs.err
 }
 
-// place returns the number of a row among those of all goroutines, -1 when there are too many.
-func (c *wideCounter) place(row int) int32 {
-	if row < len(c.places) && c.places[row] != 0 {
-		return max(c.places[row]-1, -1)
+// end counts what is not counted yet.
+func (c *wideCounter) end() error {
+	if c.corner != nil {
+		c.corner.each(c.addMany)
 	}
-	if row >= len(c.places) {
-		c.places = append(c.places, make([]int32, len(c.rows.list)-len(c.places))...)
+	if c.batches != nil {
+		for t := range uint64(wideTables) {
+			c.flush(t)
+		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := int32(-1)
-	if all := &c.wideAggregate.rows; len(all.list) < query.CounterRowsMax {
-		n = all.add(c.rows.list[row].key)
-	} else {
-		n = all.find(c.rows.list[row].key)
+	return c.failed()
+}
+
+// addToAll adds the persons and the sessions of some rows that count.
+func (c *wideCounter) addToAll(ords *[2][]int64, from, to int) {
+	for k := range ords {
+		if from < to && c.shown == nil && ords[k] != nil {
+			c.batch[k] = append(c.batch[k], ords[k][from:to]...)
+		}
 	}
-	if c.places[row] = n + 1; n < 0 {
-		c.places[row] = -1
-	}
-	return n
 }
