@@ -160,12 +160,13 @@ func (m *MemPart) cell(c *memColumn, code uint32) []byte {
 	return cellIn(m.chunks, c.cells.at(int(code)-1))
 }
 
-// code finds or makes the code of a cell.
-func (m *MemPart) code(c *memColumn, cell []byte) uint32 {
+func (m *MemPart) hash(cell []byte) uint32 { return uint32(maphash.Bytes(m.seed, cell)) }
+
+// code finds or makes the code of a cell, whose hash is given.
+func (m *MemPart) code(c *memColumn, hash uint32, cell []byte) uint32 {
 	if (c.cells.n+1)*4 > len(c.table)*3 {
 		m.grow(c)
 	}
-	hash := uint32(maphash.Bytes(m.seed, cell))
 	mask := uint32(len(c.table) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := &c.table[i]
@@ -186,7 +187,7 @@ func (m *MemPart) find(c *memColumn, cell []byte) uint32 {
 	if len(c.table) == 0 {
 		return 0
 	}
-	hash := uint32(maphash.Bytes(m.seed, cell))
+	hash := m.hash(cell)
 	mask := uint32(len(c.table) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := c.table[i]

@@ -28,6 +28,7 @@ type MemPart struct {
 	rows      int        // rows appended
 	published int        // rows published
 	bytes     int64
+	waiting   *waiting // cells that wait for their codes; nil = none
 }
 
 // NewMemPart returns an empty part. Its row 0 has seq first, and each of its rows has
@@ -42,7 +43,8 @@ func (m *MemPart) First() uint64 { return m.first }
 // Rows returns the number of appended rows, published or not.
 func (m *MemPart) Rows() int { return m.rows }
 
-// Bytes returns about how many bytes of memory the part uses.
+// Bytes returns about how many bytes of memory the part uses. It may lack some cells of a
+// series that has not ended.
 func (m *MemPart) Bytes() int64 { return m.bytes }
 
 // newMemPartBytes is about how many bytes a part without rows uses.
@@ -65,7 +67,10 @@ func MemPartBytesMax(parts, rows, cells, bytes int64, numInts int) int64 {
 func (m *MemPart) Lock() { m.mu.Lock() }
 
 // Unlock ends the series.
-func (m *MemPart) Unlock() { m.mu.Unlock() }
+func (m *MemPart) Unlock() {
+	m.settle()
+	m.mu.Unlock()
+}
 
 // Append starts the next row with its integers. Set then adds the row's cells. The
 // caller holds the lock.
@@ -105,6 +110,9 @@ func (m *MemPart) Has(field, cell []byte) bool {
 	if c == nil {
 		return false
 	}
+	if c.wide() {
+		m.settle()
+	}
 	if c.last != 0 && string(m.cell(c, c.last)) == string(cell) {
 		return true
 	}
@@ -115,18 +123,33 @@ func (m *MemPart) Has(field, cell []byte) bool {
 // counts. The caller holds the lock.
 func (m *MemPart) Set(field, cell []byte) {
 	c := m.column(field)
-	if c.last == 0 || string(m.cell(c, c.last)) != string(cell) {
-		c.last = m.code(c, cell)
-	}
 	row := m.rows - 1
 	if c.end > row {
 		return // the row has this field already
 	}
 	c.end = row + 1
-	if page := uint(row) / PageRows; page < uint(len(c.pages)) && c.pages[page].next(uint(row)%PageRows, c.last) {
+	hash := uint32(0)
+	if c.wide() {
+		hash = m.hash(cell)
+		if m.wait(c, row, hash, cell) {
+			return
+		}
+	} else if c.last != 0 && string(m.cell(c, c.last)) == string(cell) {
+		m.put(c, row, c.last)
+		return
+	} else {
+		hash = m.hash(cell)
+	}
+	m.put(c, row, m.code(c, hash, cell))
+}
+
+// put gives a row of a column a code. The column has no later row yet.
+func (m *MemPart) put(c *memColumn, row int, code uint32) {
+	c.last = code
+	if page := uint(row) / PageRows; page < uint(len(c.pages)) && c.pages[page].next(uint(row)%PageRows, code) {
 		return
 	}
-	m.bytes += c.set(row, c.last)
+	m.bytes += c.set(row, code)
 }
 
 // column finds or makes the column of a field. Rows are of a few kinds, and those of a kind
@@ -156,9 +179,9 @@ func (m *MemPart) column(field []byte) *memColumn {
 
 // Publish makes all appended rows visible to later snapshots.
 func (m *MemPart) Publish() {
-	m.mu.Lock()
+	m.Lock()
 	m.published = m.rows
-	m.mu.Unlock()
+	m.Unlock()
 }
 
 // Snapshot returns the published rows as a Part for one goroutine. It keeps their

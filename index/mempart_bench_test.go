@@ -6,6 +6,7 @@ package index
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -99,5 +100,53 @@ func BenchmarkBuildSparse(b *testing.B) {
 		if err := Build(&sum, 1, part, 6, testFormat, nil, ""); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Columns of many cells: ids that are all new, users and pages of which some are frequent, and
+// sessions of a few rows; beside them four columns of a few cells. A row takes one operation.
+func BenchmarkMemPartWide(b *testing.B) {
+	const rows = 1 << 16
+	random := rand.New(rand.NewPCG(1, 2))
+	users, pages := rand.NewZipf(random, 1.1, 10, 1_000_000), rand.NewZipf(random, 1.1, 10, 50_000)
+	var fields [8][]byte
+	for i := range fields {
+		fields[i] = fmt.Appendf(nil, "field%d", i)
+	}
+	var text []byte
+	ends := make([]int, 0, rows*len(fields))
+	for range rows {
+		user := users.Uint64()
+		for _, cell := range []string{
+			fmt.Sprintf("s%016x", random.Uint64()),
+			fmt.Sprintf("suser-%d", user),
+			fmt.Sprintf("shttps://shop.example/category/product-%d?ref=mail", pages.Uint64()),
+			fmt.Sprintf("s%x", (user<<8|random.Uint64N(8))*0x9e3779b97f4a7c15),
+			fmt.Sprint("s", random.Uint64N(4)), fmt.Sprint("s", random.Uint64N(20)), "s", fmt.Sprint("s", random.Uint64N(200)),
+		} {
+			text = append(text, cell...)
+			ends = append(ends, len(text))
+		}
+	}
+	ints := make([]int64, 6)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += rows {
+		o := NewMemPart(testFormat, 1, len(ints))
+		at, start := 0, 0
+		for row := 0; row < rows; {
+			o.Lock()
+			for range 1024 { // as many as a group has
+				o.Append(ints)
+				for _, field := range fields {
+					o.Set(field, text[start:ends[at]])
+					start = ends[at]
+					at++
+				}
+				row++
+			}
+			o.Unlock()
+		}
+		o.Publish()
 	}
 }

@@ -86,13 +86,13 @@ func (t *Table) append(first uint64, records [][]byte, own bool, rest *Overflow)
 	}
 	before := t.open.Bytes()
 	t.open.Lock()
-	defer t.open.Unlock()
 	for _, r := range records {
-		if err := t.appendRow(t.open, r, own, rest); err != nil {
-			return grown, err
+		if err = t.appendRow(t.open, r, own, rest); err != nil {
+			break
 		}
 	}
-	return grown + t.open.Bytes() - before, nil
+	t.open.Unlock()
+	return grown + t.open.Bytes() - before, err
 }
 
 // MakeBlank makes a blank of the row that was appended last. A repair does that with what is left
