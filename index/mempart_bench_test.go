@@ -103,19 +103,24 @@ func BenchmarkBuildSparse(b *testing.B) {
 	}
 }
 
-// Columns of many cells: ids that are all new, users and pages of which some are frequent, and
-// sessions of a few rows; beside them four columns of a few cells. A row takes one operation.
-func BenchmarkMemPartWide(b *testing.B) {
-	const rows = 1 << 16
+// wide has what the rows of wideRows have: ids that are all new, users and pages of which some
+// are frequent, and sessions of a few rows; beside them four columns of a few cells.
+type wide struct {
+	fields [8][]byte
+	text   []byte
+	ends   []int // of the cells in text, row by row
+}
+
+const wideRows = 1 << 16
+
+func newWide() *wide {
+	w := &wide{ends: make([]int, 0, wideRows*8)}
 	random := rand.New(rand.NewPCG(1, 2))
 	users, pages := rand.NewZipf(random, 1.1, 10, 1_000_000), rand.NewZipf(random, 1.1, 10, 50_000)
-	var fields [8][]byte
-	for i := range fields {
-		fields[i] = fmt.Appendf(nil, "field%d", i)
+	for i := range w.fields {
+		w.fields[i] = fmt.Appendf(nil, "field%d", i)
 	}
-	var text []byte
-	ends := make([]int, 0, rows*len(fields))
-	for range rows {
+	for range wideRows {
 		user := users.Uint64()
 		for _, cell := range []string{
 			fmt.Sprintf("s%016x", random.Uint64()),
@@ -124,29 +129,53 @@ func BenchmarkMemPartWide(b *testing.B) {
 			fmt.Sprintf("s%x", (user<<8|random.Uint64N(8))*0x9e3779b97f4a7c15),
 			fmt.Sprint("s", random.Uint64N(4)), fmt.Sprint("s", random.Uint64N(20)), "s", fmt.Sprint("s", random.Uint64N(200)),
 		} {
-			text = append(text, cell...)
-			ends = append(ends, len(text))
+			w.text = append(w.text, cell...)
+			w.ends = append(w.ends, len(w.text))
 		}
 	}
+	return w
+}
+
+// part returns a part with the rows, which it appends in series as long as those of a group.
+func (w *wide) part() *MemPart {
+	o := NewMemPart(testFormat, 1, 6)
 	ints := make([]int64, 6)
+	at, start := 0, 0
+	for row := 0; row < wideRows; {
+		o.Lock()
+		for range 1024 {
+			o.Append(ints)
+			for _, field := range w.fields {
+				o.Set(field, w.text[start:w.ends[at]])
+				start = w.ends[at]
+				at++
+			}
+			row++
+		}
+		o.Unlock()
+	}
+	o.Publish()
+	return o
+}
+
+func BenchmarkMemPartWide(b *testing.B) {
+	w := newWide()
 	b.ReportAllocs()
 	b.ResetTimer()
-	for n := 0; n < b.N; n += rows {
-		o := NewMemPart(testFormat, 1, len(ints))
-		at, start := 0, 0
-		for row := 0; row < rows; {
-			o.Lock()
-			for range 1024 { // as many as a group has
-				o.Append(ints)
-				for _, field := range fields {
-					o.Set(field, text[start:ends[at]])
-					start = ends[at]
-					at++
-				}
-				row++
-			}
-			o.Unlock()
+	for n := 0; n < b.N; n += wideRows {
+		w.part()
+	}
+}
+
+// Writes a run from a part with wide columns.
+func BenchmarkBuildWide(b *testing.B) {
+	part := newWide().part().Snapshot()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += wideRows {
+		var sum Checksum
+		if err := Build(&sum, 1, part, 6, testFormat, nil, "field0"); err != nil {
+			b.Fatal(err)
 		}
-		o.Publish()
 	}
 }
