@@ -240,7 +240,7 @@ func (t *IDs) Forget(w *pebble.Batch, gone []string, left []Left) (met []string,
 			return nil, err
 		}
 	}
-	t.changed = slices.DeleteFunc(t.changed, func(k *idEntry) bool { return !k.dirty })
+	t.changed = slices.DeleteFunc(t.changed, func(c changedEntry) bool { return !c.dirty })
 	for i := range left {
 		if stays(left[i].Key) {
 			continue

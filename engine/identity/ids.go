@@ -8,6 +8,7 @@
 package identity
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -31,9 +32,9 @@ type IDs struct {
 	max     int // bytes of hot that may stay after all entries are written
 	part    int // bytes of changed entries that are written at once
 	hot     idTable
-	bytes   int        // sizes of all entries in hot
-	changed []*idEntry // the dirty entries
-	dirty   int        // sizes of the dirty entries
+	bytes   int            // sizes of all entries in hot
+	changed []changedEntry // the dirty entries
+	dirty   int            // sizes of the dirty entries
 	pack    *idPack
 	rules   map[uint32]event.Rules // of sites whose rules have changed; others have the newest
 	upTo    map[uint32]uint64      // by site, the newest seq that the table has taken in since the last flush
@@ -156,10 +157,34 @@ func (t *IDs) Over() bool { return t.held()/4 >= t.max }
 func (t *IDs) change(k *idEntry) {
 	if !k.dirty {
 		k.dirty = true
-		t.changed = append(t.changed, k)
+		t.changed = append(t.changed, newChanged(k))
 		t.dirty += k.bytes
 	}
 	t.measure(k)
+}
+
+// changedEntry is a dirty entry and the first bytes of its key after the prefix, by which most
+// entries sort without a look at their keys, which lie anywhere in memory.
+type changedEntry struct {
+	first, second uint64
+	*idEntry
+}
+
+func newChanged(k *idEntry) changedEntry {
+	var b [16]byte
+	copy(b[:], k.key[1:])
+	return changedEntry{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), k}
+}
+
+// compare orders entries by their keys.
+func (a changedEntry) compare(b changedEntry) int {
+	switch {
+	case a.first != b.first:
+		return cmp.Compare(a.first, b.first)
+	case a.second != b.second:
+		return cmp.Compare(a.second, b.second)
+	}
+	return strings.Compare(a.key, b.key)
 }
 
 // measure counts the size of an entry again.
@@ -260,9 +285,10 @@ func (t *IDs) getOrAdd(site uint32, kind byte, dialect byte, id string, ord uint
 // one batch. Otherwise a replay would apply events to entries that already contain them.
 // When the batch is in Pebble, the caller may call Evict.
 func (t *IDs) Flush(w *pebble.Batch) error {
-	slices.SortFunc(t.changed, func(a, b *idEntry) int { return strings.Compare(a.key, b.key) }) // sorted operations cost Pebble less
+	slices.SortFunc(t.changed, changedEntry.compare) // sorted operations cost Pebble less
 	var key, v []byte
-	for _, k := range t.changed {
+	for _, c := range t.changed {
+		k := c.idEntry
 		key, v = append(key[:0], k.key...), k.append(v[:0])
 		if err := w.Set(key, v, nil); err != nil {
 			return fmt.Errorf("write ids: %w", err)

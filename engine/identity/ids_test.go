@@ -240,7 +240,7 @@ func TestEvictedAreTheOldest(t *testing.T) {
 			}
 		}
 		for _, k := range ids.changed {
-			if held(k.key) != k {
+			if held(k.key) != k.idEntry {
 				t.Fatalf("%q has left memory before it was written", k.key)
 			}
 		}
