@@ -44,7 +44,7 @@ func (rd *Reader) counters(v *view, q query.CounterQuery, limit int, repeated bo
 	case q.Property == "":
 		page, err = rd.properties(v, &q)
 	case v.isWide(&q, limit):
-		return rd.wideCounters(v, &q, limit, repeated)
+		return v.wideCounters(&q, limit)
 	default:
 		first := &q
 		if v.worthTwoPasses(&q, limit) {

@@ -41,17 +41,18 @@ type wideAggregate struct {
 	budget budget
 	spill  *spill
 	joint  bool       // persons are counted of all rows together, and not of each, as sessions always are
-	shown  *wideTable // in a second pass, the rows whose persons are counted
+	shown  *wideTable // in a second pass, the rows whose persons and sessions are counted
 
 	values, segments *sharedTerms
 	persons, visits  sharedOrds // of all rows together
 	rows             wideRows
 	users            []uint64 // by number of a row, or by index of a shown one
+	sessions         []uint64 // by index of a shown one
 	total            query.CounterRow
 }
 
 // wideCounters answers q, see counters.
-func (rd *Reader) wideCounters(v *view, q *query.CounterQuery, limit int, repeated bool) (page query.CounterPage, err error) {
+func (v *view) wideCounters(q *query.CounterQuery, limit int) (page query.CounterPage, err error) {
 	w := &wideAggregate{q: q, budget: v.budget, joint: v.worthTwoPasses(q, limit), values: newSharedTerms(), segments: newSharedTerms()}
 	w.rows.numbered = !w.joint && q.Metrics.Has(query.MetricUsers)
 	if err := w.read(v); err != nil {
@@ -67,9 +68,6 @@ func (rd *Reader) wideCounters(v *view, q *query.CounterQuery, limit int, repeat
 	if !w.joint || len(shown) == 0 {
 		return page, nil
 	}
-	if q.Metrics.Has(query.MetricSessions) { // see isWide
-		return page, rd.fillDistinct(v, q, page.Rows, repeated)
-	}
 	w.shown = new(wideTable)
 	for i := range shown {
 		w.shown.count([]uint64{shown[i].key}, 0, nil)
@@ -78,12 +76,12 @@ func (rd *Reader) wideCounters(v *view, q *query.CounterQuery, limit int, repeat
 		return query.CounterPage{}, err
 	}
 	for i := range page.Rows {
-		page.Rows[i].Users = w.users[i]
+		page.Rows[i].Users, page.Rows[i].Sessions = w.users[i], w.sessions[i]
 	}
 	return page, nil
 }
 
-// read counts all rows, or the persons of those that are shown.
+// read counts all rows, or the persons and sessions of those that are shown.
 func (w *wideAggregate) read(v *view) error {
 	w.spill = v.budget.spill()
 	defer w.spill.close()
@@ -103,7 +101,7 @@ func (w *wideAggregate) read(v *view) error {
 	if err != nil {
 		return err
 	}
-	pairs := pairBag{spill: w.spill}
+	pairs, visits := pairBag{spill: w.spill}, pairBag{spill: w.spill}
 	for _, c := range counters {
 		if c == nil {
 			continue
@@ -112,6 +110,7 @@ func (w *wideAggregate) read(v *view) error {
 			return err
 		}
 		pairs.take(&c.pairs)
+		visits.take(&c.visited)
 	}
 	p, err := v.persons()
 	if err != nil {
@@ -128,7 +127,12 @@ func (w *wideAggregate) read(v *view) error {
 		w.total.Users, w.total.Sessions = uint64(w.persons.set.CountPersons(p)), uint64(w.visits.set.Len())
 	}
 	w.users = make([]uint64, n)
-	return pairs.eachPerson(p, func(row int) { w.users[row]++ })
+	err = pairs.eachPerson(p, func(row int) { w.users[row]++ })
+	if err == nil && w.shown != nil {
+		w.sessions = make([]uint64, n)
+		err = visits.eachPair(func(row int, _ uint64) { w.sessions[row]++ })
+	}
+	return err
 }
 
 // narrow restricts pred to the rows that count under a value and a segment that are shown.

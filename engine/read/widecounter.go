@@ -29,9 +29,10 @@ type wideCounter struct {
 	numbers [wideBatch]int32              // scratch of put
 	full    bool                          // there are too many rows
 
-	pairs  pairBag // of a row, or of the index of a shown one, and a person
-	recent identity.RecentFilter
-	batch  [2][]int64 // ordinals of the rows of the range that count
+	pairs   pairBag // of a row, or of the index of a shown one, and a person
+	visited pairBag // of the index of a shown row and a session
+	recent  [2]identity.RecentFilter
+	batch   [2][]int64 // ordinals of the rows of the range that count
 
 	part           *table.Part // of what follows
 	value, segment quickValues
@@ -48,7 +49,7 @@ type wideBatches struct {
 
 func newWideCounter(w *wideAggregate, r *rangeReader) *wideCounter {
 	c := &wideCounter{wideAggregate: w, reader: r}
-	c.pairs.spill = w.spill
+	c.pairs.spill, c.visited.spill = w.spill, w.spill
 	c.value.sharedTerms, c.segment.sharedTerms = w.values, w.segments
 	if w.shown == nil {
 		c.batches = new(wideBatches)
@@ -100,7 +101,7 @@ func (c *wideCounter) open(rr *rowRange, part index.Part) (ok bool, err error) {
 		if c.q.Metrics.Has(query.MetricUsers) {
 			c.ords[ofPersons] = newRowInts(part.Ints(event.IntPerson))
 		}
-		if c.q.Metrics.Has(query.MetricSessions) { // of all rows together
+		if c.q.Metrics.Has(query.MetricSessions) { // of all rows together, and of the shown ones
 			c.ords[ofSessions] = newRowInts(part.Ints(event.IntSession))
 		}
 		if segment != "" && !slices.Contains(autoSegments, segment) {
@@ -161,11 +162,7 @@ func (c *wideCounter) count(rows []int32) {
 		if c.corner != nil && c.corner.add(key) {
 			continue
 		}
-		person := int64(0)
-		if c.corner == nil && ords[ofPersons] != nil {
-			person = ords[ofPersons][i]
-		}
-		c.add(key, 1, person)
+		c.add(key, 1, &ords, i)
 	}
 	c.addToAll(&ords, done, len(rows))
 }
@@ -189,28 +186,35 @@ func (c *wideCounter) countRow(row, i int, ords *[2][]int64) {
 			return
 		}
 	}
-	by, person := vr.amount(row), int64(0)
-	if ords[ofPersons] != nil {
-		person = ords[ofPersons][i]
-	}
+	by := vr.amount(row)
 	for _, value := range values {
 		value = c.value.shared(value)
 		for _, segment := range segments {
 			if segment != noSegment {
 				segment = c.segment.shared(segment)
 			}
-			c.add(wideKey(value, segment), by, person)
+			c.add(wideKey(value, segment), by, ords, i)
 		}
 	}
 	c.addToAll(ords, i, i+1)
 }
 
-// add counts an event under a pair of a value and a segment. person 0 is nobody.
-func (c *wideCounter) add(key uint64, by, person int64) {
+// add counts an event under a pair of a value and a segment. Its ordinals are at i in ords; 0 is
+// nobody, and no session.
+func (c *wideCounter) add(key uint64, by int64, ords *[2][]int64, i int) {
+	person := int64(0)
+	if ords[ofPersons] != nil && c.corner == nil {
+		person = ords[ofPersons][i]
+	}
 	switch b := c.batches; {
 	case b == nil:
-		if at := c.shown.find(key); at >= 0 {
-			c.addPerson(at, person)
+		at := c.shown.find(key)
+		if at < 0 {
+			return
+		}
+		c.addPerson(at, person)
+		if ords[ofSessions] != nil {
+			c.addTo(&c.visited, ofSessions, at, ords[ofSessions][i])
 		}
 	case by == 1:
 		t := tableOf(key)
@@ -265,9 +269,12 @@ func (c *wideCounter) put(keys []uint64, by int64, persons []int64) {
 }
 
 // addPerson adds a person to a row.
-func (c *wideCounter) addPerson(row int32, person int64) {
-	if pair := identity.PairOf(int(row), uint64(person)); person != 0 && c.recent.New(pair) {
-		c.pairs.add(pair)
+func (c *wideCounter) addPerson(row int32, person int64) { c.addTo(&c.pairs, ofPersons, row, person) }
+
+// addTo adds a pair of a row and a person or a session, unless it came just now.
+func (c *wideCounter) addTo(pairs *pairBag, of int, row int32, ord int64) {
+	if pair := identity.PairOf(int(row), uint64(ord)); ord != 0 && c.recent[of].New(pair) {
+		pairs.add(pair)
 	}
 }
 
@@ -276,7 +283,7 @@ func (c *wideCounter) failed() error {
 	if c.full {
 		return tooManyValues()
 	}
-	return c.pairs.err
+	return cmp.Or(c.pairs.err, c.visited.err)
 }
 
 // end counts what is not counted yet.
