@@ -161,16 +161,27 @@ func (q *quickValues) read(code int64, timedOut func() bool) int32 {
 	return n
 }
 
-// wholeFrom is how many codes are read one by one at least.
-const wholeFrom = 64
+const (
+	// wholeFrom is how many codes are read one by one at least.
+	wholeFrom = 64
+
+	// wholeBytesMax bounds the names that are made for codes of which nobody knows whether a row
+	// counts under them. Each takes about wholeNameBytes besides its text.
+	wholeBytesMax  = 16 << 20
+	wholeNameBytes = 80
+)
 
 // readAll reads the values of all scalars of a column. Where they ascend, as in a run, and so do
-// those that it has read before, it finds most of their numbers without a look at the map.
+// those that it has read before, it finds most of their numbers without a look at the map. When names
+// take much memory, it leaves out those that have no number yet.
 func (q *quickValues) readAll(timedOut func() bool) {
 	t, col := q.sharedTerms, q.reader.soleColumn.col
+	scalars := min(col.Scalars(), len(q.codes.values)-1)
+	if scalars == 0 { // as in memory
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	scalars := min(col.Scalars(), len(q.codes.values)-1)
 	sorted := make([]int32, 0, len(t.sorted)+scalars)
 	before := t.sorted
 	for code := 1; code <= scalars; code++ {
@@ -185,8 +196,15 @@ func (q *quickValues) readAll(timedOut func() bool) {
 		var id int32
 		if len(before) > 0 && t.names[before[0]] == string(q.text) {
 			id = before[0]
-		} else if id = t.idOfLocked(q.text); len(sorted) == 0 || sorted[len(sorted)-1] != id {
-			sorted = append(sorted, id)
+		} else {
+			if t.terms.bytes+len(t.names)*wholeNameBytes >= wholeBytesMax {
+				if _, known := t.ids[string(q.text)]; !known {
+					continue
+				}
+			}
+			if id = t.idOfLocked(q.text); len(sorted) == 0 || sorted[len(sorted)-1] != id {
+				sorted = append(sorted, id)
+			}
 		}
 		q.codes.values[code].Store(id + 3)
 	}
