@@ -55,7 +55,7 @@ func (c *wideCorner) add(key uint64) bool {
 
 // each calls fn with the pairs of the corner that have events, and empties it.
 func (c *wideCorner) each(fn func(key uint64, events int64)) {
-	for i, n := range c.events {
+	for i, n := range &c.events { // an array, which range would copy
 		if n != 0 {
 			fn(uint64(i>>c.shift)<<32|uint64(i)&(1<<c.shift-1), int64(n))
 		}
