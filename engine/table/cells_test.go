@@ -41,3 +41,20 @@ func TestRowsOfOlderRecords(t *testing.T) {
 		}
 	}
 }
+
+// noCells is a column in which every code is damaged.
+type noCells struct{ index.Column }
+
+func (noCells) Cell(uint32) []byte { return nil }
+
+// A damaged code is refused by its column, however large it is, also where int has 32 bits.
+func TestReadDamagedCode(t *testing.T) {
+	for _, known := range [][]knownCell{nil, make([]knownCell, 2)} {
+		c := rowColumn{col: noCells{}, known: known}
+		for _, code := range []uint32{1, 2, 1<<31 - 1, 1 << 31, 1<<32 - 1} {
+			if cell, value := c.read(code); cell != nil || value.Kind != event.Absent {
+				t.Errorf("code %d has the cell %q", code, cell)
+			}
+		}
+	}
+}

@@ -90,7 +90,7 @@ func (r *RowReader) Remember() {
 
 // read returns the cell of a code and its value.
 func (c *rowColumn) read(code uint32) (cell []byte, value event.Value) {
-	if int(code) >= len(c.known) {
+	if uint64(code) >= uint64(len(c.known)) { // a damaged code may be anything
 		cell = c.col.Cell(code)
 		return cell, event.CellValue(cell)
 	}
