@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,12 +24,13 @@ type steppedStore struct {
 	wall    *clock
 	passed  atomic.Int64
 	sent    int
+	request int // events of a request: as many as a run has, so that there are several runs, and merges
 }
 
 func openStepped(t *testing.T) *steppedStore {
 	site := &engine.Site{Site: query.Site{ID: 1, Name: "one"}}
-	s := &steppedStore{T: t, site: site, wall: newClock(epoch)}
-	s.options = engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site), Reserve: -1, Memory: 16 << 20, SealRows: 10, MergeRuns: 4,
+	s := &steppedStore{T: t, site: site, wall: newClock(epoch), request: 10}
+	s.options = engine.Options{Dir: "data", FS: vfs.NewMem(), Sites: engine.SitesOf(site), Reserve: -1, Memory: 16 << 20, SealRows: s.request, MergeRuns: 4,
 		Now: s.wall.now, Elapsed: func() time.Duration { return time.Duration(s.passed.Load()) }, Fatal: func(err error) { t.Errorf("the store has failed: %v", err) }}
 	s.open()
 	return s
@@ -59,20 +61,22 @@ func (s *steppedStore) pass(d time.Duration) {
 	s.passed.Add(int64(d))
 }
 
-// send sends n new events in one request, or the events from first on once more.
+// send sends n new events, or the events from first on once more.
 func (s *steppedStore) send(first, n int) (stored int) {
 	s.Helper()
 	var records []engine.Record
 	for i := first; i < first+n; i++ {
 		records = append(records, engine.Record{Site: s.site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: "x", MessageID: fmt.Sprint(i)}}})
 	}
-	out, err := s.Ingest(s.Context(), records, true, nil)
-	if err != nil {
-		s.Fatal(err)
-	}
-	for _, o := range out {
-		if o.Status == event.Stored {
-			stored++
+	for some := range slices.Chunk(records, s.request) {
+		out, err := s.Ingest(s.Context(), some, true, nil)
+		if err != nil {
+			s.Fatal(err)
+		}
+		for _, o := range out {
+			if o.Status == event.Stored {
+				stored++
+			}
 		}
 	}
 	return stored
@@ -159,6 +163,7 @@ func TestWindowEnds(t *testing.T) {
 		}
 		s.restart(time.Minute)
 	}
+	s.request = 50
 	for range 300 { // so many that the newest ids, which are always known, do not include the old ones
 		s.fresh()
 	}
