@@ -102,7 +102,7 @@
 // # Reading order
 //
 //	part.go                                the interface, and what the caller supplies
-//	mempart.go memcolumn.go                the part in memory
+//	mempart.go memcolumn.go memwait.go     the part in memory
 //	keys.go limits.go ints.go dict.go
 //	header.go descriptor.go section.go
 //	totals.go counts.go varints.go         the format, piece by piece
