@@ -197,6 +197,7 @@ type heldFilters struct {
 	runs  map[uint64]*heldFilter // of all runs that were asked lately
 	swept time.Time              // when runs that no longer exist were last dropped
 	idle  time.Time              // when filters that are asked for too few ids were last dropped
+	every time.Duration          // how often that is done
 	full  time.Time              // when makeRoom last found no space
 	pages *index.Cache           // of the runs that are searched; separate, because queries do not need these pages
 	took  func(bytes int64)
@@ -217,11 +218,10 @@ func (f *heldFilter) bytes() int64 {
 }
 
 const (
-	filterIdle     = 20 * time.Second // in which a filter that is held is asked for enough ids, or is dropped
-	filterRetry    = time.Second      // between two searches for filters to drop or fold
-	filterOverhead = 256              // bytes a held filter takes besides the filter itself
+	filterRetry    = time.Second // between two searches for filters to drop or fold
+	filterOverhead = 256         // bytes a held filter takes besides the filter itself
 
-	// One id to so many bytes of a filter in filterIdle is enough. To read a whole filter costs
+	// One id to so many bytes of a filter is enough in the time after which others are dropped. To read a whole filter costs
 	// about as much as to read single pages of it for so many ids.
 	filterWorth = 8 << 10
 )
@@ -230,22 +230,21 @@ const (
 func enough(r *index.Run) int { return 1 + int(r.FilterBytesMax()/filterWorth) }
 
 // newHeldFilters returns a heldFilters that asks most how many bytes filters may take, and has a
-// cache of that many bytes for pages of runs. took is called with the bytes of all
+// cache of that many bytes for pages of runs. A filter that is not asked for enough ids within
+// every is dropped. took is called with the bytes of all
 // held filters whenever that number changes.
-func newHeldFilters(most func() int64, pagesBytes int64, corrupt func(*index.CorruptError), took func(bytes int64)) *heldFilters {
+func newHeldFilters(most func() int64, pagesBytes int64, every time.Duration, corrupt func(*index.CorruptError), took func(bytes int64)) *heldFilters {
 	pages := index.NewCache(pagesBytes)
 	pages.Corrupt, pages.Lookups = corrupt, true
-	return &heldFilters{most: most, runs: make(map[uint64]*heldFilter), pages: pages, took: took}
+	return &heldFilters{most: most, runs: make(map[uint64]*heldFilter), every: every, pages: pages, took: took}
 }
 
 // of returns the filter of a site's run, which is asked for so many ids. It returns nil if the
 // filter is not held and its pages are to be read one by one.
 func (h *heldFilters) of(site *siteState, r *index.Run, ids int, now time.Time) (*index.Filter, error) {
 	f := h.runs[r.Run]
-	if f == nil || now.Sub(h.idle) >= filterIdle {
+	if f == nil {
 		h.sweep(now)
-	}
-	if f = h.runs[r.Run]; f == nil {
 		f = &heldFilter{site: site}
 		h.runs[r.Run] = f
 	}
@@ -266,6 +265,16 @@ func (h *heldFilters) of(site *siteState, r *index.Run, ids int, now time.Time) 
 	return f.filter, nil
 }
 
+// tend drops filters that are asked for too few ids, when it is time. The sequencer calls it between
+// groups, whether their events have message ids or not.
+func (h *heldFilters) tend() {
+	if h.bytes > 0 {
+		if now := time.Now(); now.Sub(h.idle) >= h.every {
+			h.sweep(now)
+		}
+	}
+}
+
 // sweep drops the filters of runs that no longer exist and, from time to time, of those that
 // are asked for too few ids.
 func (h *heldFilters) sweep(now time.Time) {
@@ -273,7 +282,7 @@ func (h *heldFilters) sweep(now time.Time) {
 		return
 	}
 	h.swept = now
-	idle := now.Sub(h.idle) >= filterIdle
+	idle := now.Sub(h.idle) >= h.every
 	if idle {
 		h.idle = now
 	}

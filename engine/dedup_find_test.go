@@ -91,7 +91,7 @@ func TestFindOriginals(t *testing.T) {
 		{"none", 0, 0, 0},
 	} {
 		took := int64(0)
-		s.filters = newHeldFilters(func() int64 { return c.room }, c.room/10, nil, func(bytes int64) { took = bytes })
+		s.filters = newHeldFilters(func() int64 { return c.room }, c.room/10, time.Hour, nil, func(bytes int64) { took = bytes })
 		for i, seq := range s.find(t, site, ids) {
 			n := i * 7 % (2 * events)
 			want := uint64(n) + 1
@@ -118,7 +118,7 @@ func TestFindOriginals(t *testing.T) {
 	}
 
 	// A page of another length makes one whole filter useless. All ids are still found.
-	s.filters = newHeldFilters(func() int64 { return 100 * size }, 10*size, nil, func(int64) {})
+	s.filters = newHeldFilters(func() int64 { return 100 * size }, 10*size, time.Hour, nil, func(int64) {})
 	page, _ := index.RunBounds(runs[2].Run)
 	page = append(page, 0xff, 0xfe, 0, 0, 0, 0, 1)
 	if err := e.db.Set(page, []byte("damaged"), pebble.NoSync); err != nil {
@@ -147,7 +147,7 @@ func TestFiltersAreHeldWhileTheyAreWorthIt(t *testing.T) {
 	const events, sealRows = 20_000, 10_000
 	_, s, site := sealedIDs(t, events, sealRows)
 	took := int64(0)
-	s.filters = newHeldFilters(func() int64 { return 1 << 20 }, 1<<20, nil, func(bytes int64) { took = bytes })
+	s.filters = newHeldFilters(func() int64 { return 1 << 20 }, 1<<20, time.Hour, nil, func(bytes int64) { took = bytes })
 	runs := site.Sealed()
 	many := enough(runs.All[0])
 	runs.Close()
@@ -171,7 +171,7 @@ func TestFiltersAreHeldWhileTheyAreWorthIt(t *testing.T) {
 		t.Errorf("%d ids: filters take %d bytes, and the count is %d", many, took, s.filters.bytes)
 	}
 	now := s.filters.idle
-	s.filters.sweep(now.Add(filterIdle)) // enough was asked until now
+	s.filters.sweep(now.Add(time.Hour)) // enough was asked until now
 	if took == 0 {
 		t.Error("filters that are asked for many ids are dropped")
 	}
@@ -179,7 +179,7 @@ func TestFiltersAreHeldWhileTheyAreWorthIt(t *testing.T) {
 	if !s.hasMore() {
 		t.Error("a sequencer at rest would keep the filters")
 	}
-	s.rest(now.Add(2 * filterIdle))
+	s.rest(now.Add(2 * time.Hour))
 	if took != 0 || s.hasMore() || len(s.filters.runs) != 0 {
 		t.Errorf("%d filters take %d bytes although few ids were looked up", len(s.filters.runs), took)
 	}
@@ -187,4 +187,41 @@ func TestFiltersAreHeldWhileTheyAreWorthIt(t *testing.T) {
 	if took != 0 {
 		t.Errorf("filters take %d bytes", took)
 	}
+}
+
+// Filters that nobody asks any more are given back, although events without message ids go on.
+func TestFiltersAreGivenBack(t *testing.T) {
+	site := &Site{Site: query.Site{ID: 1}}
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1, SealRows: 500, Memory: 40 << 20, Rest: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	n := 0
+	send := func(events int, ids bool) {
+		t.Helper()
+		var records []Record
+		for range events {
+			ev := event.Event{Dialect: event.Native, Type: event.Track, Name: "x"}
+			if ids {
+				ev.MessageID = fmt.Sprint("m", n)
+			}
+			records = append(records, Record{Site: site, Record: &event.Record{Event: ev}})
+			n++
+		}
+		if _, err := e.Ingest(t.Context(), records, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until := func(what string, send func(), is func(bytes int64) bool) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); !is(e.pool.filters.Load()); {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: filters take %d bytes", what, e.pool.filters.Load())
+			}
+			send()
+		}
+	}
+	until("with many ids", func() { send(2000, true) }, func(bytes int64) bool { return bytes > 0 })
+	until("without ids", func() { send(1, false); time.Sleep(5 * time.Millisecond) }, func(bytes int64) bool { return bytes == 0 })
 }

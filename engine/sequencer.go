@@ -76,7 +76,7 @@ func newSequencer(e *Engine, ids *identity.IDs, recent *recent) *sequencer {
 		e:           e,
 		ids:         ids,
 		recent:      recent,
-		filters:     newHeldFilters(e.pool.filtersMost.Load, e.memory.FilterPages, e.cache.Corrupt, e.countFilterBytes),
+		filters:     newHeldFilters(e.pool.filtersMost.Load, e.memory.FilterPages, 2*e.opts.Rest, e.cache.Corrupt, e.countFilterBytes),
 		cardinality: newCardinality(e.db, e.logUnreadable),
 		next:        make(map[*siteState]uint64),
 		window:      &dedupWindow{length: e.opts.Dedup.Milliseconds(), elapsed: e.opts.Elapsed}, // Open loads the stored one
@@ -119,6 +119,7 @@ func (s *sequencer) run() {
 				continue
 			}
 		}
+		s.filters.tend()
 		s.seekMore()
 		s.fit()
 		g := s.e.newGroup()
