@@ -172,7 +172,6 @@ func (s *fullStore) finish(fs vfs.FS) {
 // A seal that finds no space is tried again. Neither an error of the file system nor a disk
 // that says that it is full ends the store.
 func TestSealWithoutSpace(t *testing.T) {
-	t.Parallel()
 	for name, full := range map[string]func(fs *fullFS, is bool){
 		"no space is left":  func(fs *fullFS, is bool) { fs.space(!is) },
 		"a write fails":     func(fs *fullFS, is bool) { fs.free.Store(map[bool]int64{false: 1 << 29}[is]) },
@@ -209,7 +208,6 @@ func TestSealWithoutSpace(t *testing.T) {
 // The log finds no space, in bytes or in files. The requests that wait for it are refused
 // within a second, and the log goes on when there is space.
 func TestLogWithoutSpace(t *testing.T) {
-	t.Parallel()
 	fs := newFullFS(nil)
 	s := openFull(t, fs)
 	for range 5 {
@@ -227,7 +225,6 @@ func TestLogWithoutSpace(t *testing.T) {
 // A store is closed while its log waits for space. The next start finds all that was
 // acknowledged.
 func TestCloseWithoutSpace(t *testing.T) {
-	t.Parallel()
 	fs := newFullFS(nil)
 	s := openFull(t, fs)
 	if err := s.send(40); err != nil {
@@ -287,7 +284,6 @@ func TestStartWithoutSpace(t *testing.T) {
 // A snapshot finds no space, for its own files or for those that the store makes for it. It is
 // refused, and works when there is space.
 func TestSnapshotWithoutSpace(t *testing.T) {
-	t.Parallel()
 	for name, only := range map[string]func(path string) bool{
 		"any file":       nil,
 		"the store's":    func(path string) bool { return strings.Contains(path, "store/") },
@@ -324,7 +320,6 @@ func TestSnapshotWithoutSpace(t *testing.T) {
 // Space is gone when Pebble's own Open has begun, which writes the log into tables. The start is
 // refused and names the file. The store can be read, and a start works when there is space.
 func TestStartLosesSpace(t *testing.T) {
-	t.Parallel()
 	for name, what := range map[string]string{"tables": ".sst", "the manifest": "MANIFEST-", "the log": ".log"} {
 		t.Run(name, func(t *testing.T) {
 			fs := newFullFS(func(path string) bool { return strings.Contains(path, "store/") && strings.Contains(path, what) })
@@ -409,7 +404,6 @@ func TestMemoryWhileTheLogWaits(t *testing.T) {
 // The log waits for space while a request needs what only the log has, such as the first one of
 // a site after the start. It is refused as well, and the store closes.
 func TestReadTheLogWithoutSpace(t *testing.T) {
-	t.Parallel()
 	for _, then := range []string{"space", "close"} {
 		t.Run(then, func(t *testing.T) {
 			var slow atomic.Bool
@@ -491,7 +485,6 @@ func answered(t *testing.T, what string, do func()) {
 // Pebble cannot write its memtables, because tables have no space while the log has some. The
 // requests that wait for a memtable are refused, and the store closes and opens again.
 func TestMemtablesWithoutSpace(t *testing.T) {
-	t.Parallel()
 	fs := newFullFS(func(path string) bool { return strings.Contains(path, "store/") && strings.HasSuffix(path, ".sst") })
 	base := struct{ vfs.FS }{fs.FS}
 	s := openFull(t, base)
