@@ -128,17 +128,14 @@ func (m *MemPart) Set(field, cell []byte) {
 		return // the row has this field already
 	}
 	c.end = row + 1
-	hash := uint32(0)
-	if c.wide() {
-		hash = m.hash(cell)
-		if m.wait(c, row, hash, cell) {
-			return
-		}
-	} else if c.last != 0 && string(m.cell(c, c.last)) == string(cell) {
+	wide := c.wide()
+	if !wide && c.last != 0 && string(m.cell(c, c.last)) == string(cell) {
 		m.put(c, row, c.last)
 		return
-	} else {
-		hash = m.hash(cell)
+	}
+	hash := m.hash(cell)
+	if wide && m.wait(c, row, hash, cell) {
+		return
 	}
 	m.put(c, row, m.code(c, hash, cell))
 }

@@ -11,23 +11,24 @@ type varints struct {
 }
 
 func (r *varints) uvarint() uint64 {
-	v, w := binary.Uvarint(r.b)
-	if w <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[w:]
+	v, w := binary.Uvarint(r.b) // 0 after damage, as binary.Varint
+	r.skip(w)
 	return v
 }
 
 func (r *varints) varint() int64 {
 	v, w := binary.Varint(r.b)
+	r.skip(w)
+	return v
+}
+
+// skip takes w bytes off. w is not positive after damage.
+func (r *varints) skip(w int) {
 	if w <= 0 {
 		r.bad, r.b = true, nil
-		return 0
+		return
 	}
 	r.b = r.b[w:]
-	return v
 }
 
 // number reads a number of at most most.
