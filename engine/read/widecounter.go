@@ -202,10 +202,7 @@ func (c *wideCounter) countRow(row, i int, ords *[2][]int64) {
 // add counts an event under a pair of a value and a segment. Its ordinals are at i in ords; 0 is
 // nobody, and no session.
 func (c *wideCounter) add(key uint64, by int64, ords *[2][]int64, i int) {
-	person := int64(0)
-	if ords[ofPersons] != nil && c.corner == nil {
-		person = ords[ofPersons][i]
-	}
+	person := ordAt(ords, ofPersons, i)
 	switch b := c.batches; {
 	case b == nil:
 		at := c.shown.find(key)
@@ -213,9 +210,7 @@ func (c *wideCounter) add(key uint64, by int64, ords *[2][]int64, i int) {
 			return
 		}
 		c.addPerson(at, person)
-		if ords[ofSessions] != nil {
-			c.addTo(&c.visited, ofSessions, at, ords[ofSessions][i])
-		}
+		c.addTo(&c.visited, ofSessions, at, ordAt(ords, ofSessions, i))
 	case by == 1:
 		t := tableOf(key)
 		n := b.n[t]
@@ -231,6 +226,14 @@ func (c *wideCounter) add(key uint64, by int64, ords *[2][]int64, i int) {
 	default:
 		c.addMany(key, by)
 	}
+}
+
+// ordAt returns the ordinal at i, 0 when there are none.
+func ordAt(ords *[2][]int64, of, i int) int64 {
+	if ords[of] == nil {
+		return 0
+	}
+	return ords[of][i]
 }
 
 // addMany counts several events under a pair.
