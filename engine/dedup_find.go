@@ -190,7 +190,7 @@ func (s *sequencer) findIn(p index.Part, events []*submitted) error {
 // heldFilters belongs to the sequencer.
 //
 // It does not use cache.LRU: all runs are asked equally often, so a filter stays as long as
-// its run is asked.
+// its run is asked for enough ids.
 type heldFilters struct {
 	most  func() int64 // bytes that filters may take now
 	bytes int64
@@ -221,7 +221,7 @@ const (
 	filterRetry    = time.Second // between two searches for filters to drop or fold
 	filterOverhead = 256         // bytes a held filter takes besides the filter itself
 
-	// One id to so many bytes of a filter is enough in the time after which others are dropped. To read a whole filter costs
+	// One id to so many bytes of a filter is enough to hold it. To read a whole filter costs
 	// about as much as to read single pages of it for so many ids.
 	filterWorth = 8 << 10
 )
