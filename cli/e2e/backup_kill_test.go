@@ -35,15 +35,9 @@ func (s *testServer) send(n int, text string) int {
 	return 0
 }
 
-// backUp has the server back up, and returns how many events the snapshot has; false if it did not
-// come to an end.
-func (s *testServer) backUp() (events int, ok bool) {
-	events, why := s.tryBackUp()
-	return events, why == ""
-}
-
-// tryBackUp is backUp. why is what the server has answered instead.
-func (s *testServer) tryBackUp() (events int, why string) {
+// backUp has the server back up, and returns how many events the snapshot has. If it did not come to
+// an end, why is what the server has answered.
+func (s *testServer) backUp() (events int, why string) {
 	code, body := damageAsk(s.T, s.running(), s.running().Keys.AdminToken, "POST", "/api/v1/admin/backups", nil)
 	var made struct{ Events int }
 	if code != 200 || json.Unmarshal([]byte(body), &made) != nil {
@@ -79,7 +73,7 @@ func TestKillDuringBackup(t *testing.T) {
 			for i := 0; !killed.Load(); i++ {
 				sent += s.send(200, strings.Repeat("x", i%50))
 				before := sent
-				if events, ok := s.backUp(); ok {
+				if events, why := s.backUp(); why == "" {
 					promised = before
 					if events < before {
 						t.Errorf("the snapshot has %d events, %d were acknowledged before", events, before)
@@ -110,7 +104,7 @@ func TestKillDuringBackup(t *testing.T) {
 	// On a slow machine the first snapshot after the start takes longer than a request may.
 	why := ""
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
-		if _, why = s.tryBackUp(); !strings.Contains(why, "under way") && !strings.Contains(why, "not finished") {
+		if _, why = s.backUp(); !strings.Contains(why, "under way") && !strings.Contains(why, "not finished") {
 			break
 		}
 	}
@@ -135,9 +129,9 @@ func TestKillDuringRestore(t *testing.T) {
 	flags := configured(t, backupTo(web.URL))
 	s := startServer(t, t.TempDir(), flags...)
 	sent := s.send(3000, "a text")
-	events, ok := s.backUp()
-	if !ok || events != sent {
-		t.Fatalf("%d of %d events are backed up", events, sent)
+	events, why := s.backUp()
+	if why != "" || events != sent {
+		t.Fatalf("%d of %d events are backed up; %s", events, sent, why)
 	}
 	s.running().Kill()
 	whole, refused := 0, 0
