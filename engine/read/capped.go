@@ -63,17 +63,14 @@ func (r *rangeReader) readCapped(p index.Part, from, to int) *cappedCells {
 	var codes []uint32
 	last := int64(0)
 	card, buf := int64(col.Card()), make([]int64, index.PageRows)
-	for row := from; row < to; {
-		end := min((row/index.PageRows+1)*index.PageRows, to)
-		page := c.codes.col.Page(row/index.PageRows, buf)
-		first := row / index.PageRows * index.PageRows
-		for _, code := range page[row-first : end-first] {
+	for page := from / index.PageRows; page*index.PageRows < to; page++ {
+		first := page * index.PageRows
+		for _, code := range c.codes.col.Page(page, buf)[max(from-first, 0):min(to-first, index.PageRows)] {
 			if code != last && code > 0 && code <= card {
 				last = code
 				codes = append(codes, uint32(code))
 			}
 		}
-		row = end
 	}
 	slices.Sort(codes)
 	for _, code := range slices.Compact(codes) {
