@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -106,5 +107,20 @@ func TestDamagedRanges(t *testing.T) {
 			}
 			packed[i] ^= 1 << bit
 		}
+	}
+}
+
+// Pack would not give out data that differ from the database.
+func TestAgree(t *testing.T) {
+	db, err := open(build(t, "one", map[string]m{"1.2.0.0/16": {"country_code": s("DE")}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := Pack(build(t, "other", map[string]m{"1.2.0.0/17": {"country_code": s("DE")}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := agree(other, db); err == nil || !strings.Contains(err.Error(), "1.2.255.255") {
+		t.Errorf("data of another database agree: %v", err)
 	}
 }
