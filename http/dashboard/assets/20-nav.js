@@ -4,13 +4,15 @@
   let loading;
   /** The page that is shown, without its fragment. */
   let shown = location.href.split('#')[0];
+  /** What gets the focus once it is there. A panel may come later than its page. */
+  let awaited = '';
 
   /** @param {URL} url */
   const ours = url => url.origin === location.origin && /\/dashboard\/(site|s)\//.test(url.pathname);
 
   /**
    * @param {string} href
-   * @param {{push?: boolean, focus?: boolean}} [how]
+   * @param {{push?: boolean, focus?: boolean|string}} [how] focus: a selector of what gets it, or whether another screen does
    */
   async function go(href, {push = true, focus = true} = {}) {
     if (loading) loading.abort();
@@ -33,12 +35,13 @@
       return;
     }
     const url = page.url + new URL(href, location.href).hash;
-    if (push && url !== location.href) history.pushState(null, '', url);
-    shown = page.url;
-    const swap = () => {
+    const swap = () => { // the address and the page at once, for a transition may begin it late
+      if (push && url !== location.href) history.pushState(null, '', url);
+      shown = page.url;
       document.title = page.doc.title;
       document.querySelector('header.bar')?.replaceWith(document.adoptNode(bar));
       document.querySelector('main')?.replaceWith(document.adoptNode(main));
+      awaited = typeof focus === 'string' ? focus : '';
       cairn.start(document);
       const at = document.getElementById(new URL(url).hash.slice(1));
       if (at) at.scrollIntoView({block: 'center'});
@@ -47,12 +50,19 @@
       const field = at ? at.querySelector('form.sheet :is(select,input:not([type=hidden]))') : null;
       if (field) field.focus();
       else if (focus && !samePath) document.getElementById('main')?.focus({preventScroll: true});
+      cairn.say(document.title);
     };
     if (document.startViewTransition && !samePath && !matchMedia('(prefers-reduced-motion: reduce)').matches) document.startViewTransition(swap).ready.catch(() => { /* the next page came before it was shown */ });
     else swap();
-    cairn.say(document.title);
   }
   cairn.go = go;
+
+  cairn.starts.push(() => {
+    const node = awaited && /** @type {HTMLElement|SVGElement|null} */ (document.querySelector(awaited));
+    if (!node) return;
+    awaited = '';
+    if (document.activeElement === document.body) node.focus(); // else somebody has gone on
+  });
 
   document.addEventListener('click', e => {
     const target = /** @type {Element} */ (e.target);

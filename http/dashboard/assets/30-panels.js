@@ -49,7 +49,7 @@
    * @param {number} [n] tries before
    */
   function load(panel, n = 0) {
-    const url = address(panel.getAttribute('data-panel') || ''), {signal} = leaving; // the next screen's address may come before the screen
+    const url = address(panel.getAttribute('data-panel') || ''), {signal} = leaving; // those of the screen that asks, whenever its turn comes
     queue.push(async () => {
       if (!panel.isConnected) return;
       let wait = 0;

@@ -143,11 +143,10 @@ cairn.charts = (() => {
   }
 
   /** The focus stays on the chart. @param {Walk} walk @param {string} address */
-  async function go(walk, address) {
-    const focused = document.activeElement === walk.svg;
+  function go(walk, address) {
+    const focus = document.activeElement === walk.svg && '[data-zoom] .chart-plot';
     hide();
-    await cairn.go(address, {focus: false});
-    if (focused) /** @type {SVGElement | null} */ (document.querySelector('[data-zoom] .chart-plot'))?.focus();
+    cairn.go(address, {focus});
   }
 
   /** @param {Walk} walk @param {KeyboardEvent} event @returns {number} the step to go to; -1 = the key is none of ours */

@@ -2,7 +2,7 @@
 // what is seldom seen: an error, an empty panel, one that is loading. No rule of WCAG 2.2 A and
 // AA is broken. These contexts pass by the policy of the page, since axe-core is put into it.
 import { readFileSync } from 'node:fs'
-import { check, each, login, open, run, same, screens, server, settled, site, visit } from './lib.mjs'
+import { check, each, late, login, open, run, same, screens, server, settled, site, visit } from './lib.mjs'
 
 const key = process.env.SECRET_KEY
 const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
@@ -85,9 +85,7 @@ await run(async browser => {
   await page.route(u => u.searchParams.has('_panel'), () => {})
   await page.route(u => u.href === site + '?range=7d', async route => {
     const res = await route.fetch()
-    const html = (await res.text()).replace(/<section class="panel([^>]*)>\s*(<header>.*?<\/header>)[^]*?<\/section>/g,
-      '<section class="panel$1 aria-busy="true" data-load>$2<div class="loading l10"><p class="late">Still counting …</p></div></section>')
-    await route.fulfill({ response: res, body: html })
+    await route.fulfill({ response: res, body: late(await res.text()) })
   })
   await page.goto(site + '?range=7d')
   check(await page.locator('[data-load]').count() > 3, 'panels that load', await page.locator('[data-load]').count())

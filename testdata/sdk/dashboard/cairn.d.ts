@@ -8,7 +8,7 @@ interface Cairn {
   starts: ((root: ParentNode) => void)[]
   start(root: ParentNode): void
   // Of the files after the first.
-  go(href: string, how?: { push?: boolean, focus?: boolean }): Promise<void>
+  go(href: string, how?: { push?: boolean, focus?: boolean | string }): Promise<void>
   refresh(): void
   offline(is: boolean): void
   keys(): void

@@ -1,6 +1,6 @@
 // What the page does when its server is killed, busy, or changes the key that let it in. The test
 // kills and starts the server when it is asked.
-import { ask, check, login, open, run, same, server, settled, site } from './lib.mjs'
+import { ask, check, late, login, open, run, same, server, settled, site } from './lib.mjs'
 
 const env = process.env
 const numbers = page => page.locator('.tiles b').allTextContents()
@@ -44,7 +44,7 @@ async function busy (page) {
     // The first answer leaves the panel of pages to be fetched; the next fetches are refused.
     await page.route(u => u.pathname === new URL(site).pathname && !u.searchParams.has('_panel'), async route => {
       const res = await route.fetch()
-      await route.fulfill({ response: res, body: (await res.text()).replace(/<section class="panel([^>]*data-panel="pages"[^>]*)>[^]*?<\/section>/, '<section class="panel$1 aria-busy="true" data-load><header><h2>Pages</h2></header><div class="loading l10"></div></section>') })
+      await route.fulfill({ response: res, body: late(await res.text(), 'pages') })
     })
     await page.route(u => u.searchParams.get('_panel') === 'pages', async route => {
       asked++

@@ -1,6 +1,6 @@
 // The keyboard alone. On each screen Tab reaches everything that can be clicked, each stop has a ring,
 // and nothing keeps the focus. What a click does, a key does.
-import { check, login, open, run, same, screens, settled, site, visit } from './lib.mjs'
+import { check, late, login, open, run, same, screens, settled, site, visit } from './lib.mjs'
 
 const key = process.env.SECRET_KEY
 
@@ -97,9 +97,18 @@ async function works (page) {
   const days = (Date.parse(url().searchParams.get('to')) - Date.parse(url().searchParams.get('from'))) / 864e5
   same(days, 2, 'days that were picked, less one')
   check(await page.evaluate(() => document.activeElement.matches('.chart-plot')), 'the chart keeps the focus')
+  // So it does when the server is busy, and the chart comes after its page.
+  await page.route(u => u.href === chart, async route => {
+    const res = await route.fetch()
+    await route.fulfill({ response: res, body: late(await res.text(), 'chart') })
+  })
+  const panel = page.waitForResponse(r => new URL(r.url()).searchParams.get('_panel') === 'chart')
   await page.keyboard.press('Backspace')
   await page.waitForURL(chart)
+  await panel
   await settled(page)
+  check(await page.evaluate(() => document.activeElement.matches('.chart-plot')), 'the chart that comes later gets the focus')
+  await page.unrouteAll({ behavior: 'wait' })
 
   // The dialog takes the focus and gives it back.
   await page.locator('nav.screens a').first().focus()

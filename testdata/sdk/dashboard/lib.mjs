@@ -93,6 +93,10 @@ export async function settled (page) {
   await page.waitForFunction(() => !document.querySelector('[data-load], [data-wait], .panel.stale') && document.readyState === 'complete')
 }
 
+/** A page as a busy server sends it: its panels, or the one of a name, come later. */
+export const late = (html, name = '[^"]*') => html.replace(new RegExp(`<section class="panel([^>]*data-panel="${name}"[^>]*)>\\s*(<header>.*?</header>)[^]*?</section>`, 'g'),
+  '<section class="panel$1 aria-busy="true" data-load>$2<div class="loading l10"><p class="late">Still counting …</p></div></section>')
+
 /** Goes to an address and waits until all of it is there. */
 export async function visit (page, address) {
   const res = await page.goto(address)
