@@ -88,9 +88,10 @@
 //
 // A Matcher (match.go) searches a part window by window. The condition that leaves the
 // fewest rows comes first. Where lists say which blocks have a code, the Matcher skips all
-// other blocks. Elsewhere it compares codes as they are packed (equal.go). The cache keeps
-// the matches of each 65,536 rows beside the pages (matches.go). The starts tell how many
-// rows have a code, without reading any.
+// other blocks. Where the bounds of pages are known, a range skips the pages outside of it
+// and does not read those inside. Elsewhere a Matcher compares codes as they are packed
+// (equal.go). The cache keeps the matches of each 65,536 rows beside the pages (matches.go).
+// The starts tell how many rows have a code, without reading any.
 //
 // # Invariants
 //

@@ -120,7 +120,7 @@ func NewRawMatcher(p Part, clauses []Clause, ranges []Range) *Matcher {
 		}
 	}
 	for _, r := range ranges {
-		m.conds = append(m.conds, &rangeCond{Range: r, col: p.Ints(r.Col)})
+		m.conds = append(m.conds, newRangeCond(p, r))
 	}
 	if len(m.conds) > 1 {
 		m.order()

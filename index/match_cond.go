@@ -7,34 +7,73 @@ import "slices"
 // rangeCond is a Range, prepared for one part.
 type rangeCond struct {
 	Range
-	col Ints
+	col   Ints
+	pages []Bounds // of the column; nil = they are not known
+}
+
+func newRangeCond(p Part, r Range) *rangeCond {
+	return &rangeCond{r, p.Ints(r.Col), PageBounds(p, r.Col)}
+}
+
+// decided reports whether the bounds of a page tell, without a look at it, that all of its rows
+// satisfy the range, or that none does.
+func (r *rangeCond) decided(page int) (all, none bool) {
+	if page >= len(r.pages) {
+		return false, false
+	}
+	b := r.pages[page]
+	return r.From <= b.Least && b.Greatest < r.To, b.Greatest < r.From || b.Least >= r.To
 }
 
 func (r *rangeCond) mark(m *Matcher, lo int, b *bitmap) {
-	if paged, ok := r.col.(*pagedInts); ok {
-		for page := lo / PageRows; page*PageRows < lo+b.n; page++ {
-			paged.page(page).within(r.From, r.To, b.words[(page*PageRows-lo)/64:])
+	for first := 0; first < b.n; first += PageRows {
+		page, n := (lo+first)/PageRows, min(PageRows, b.n-first)
+		if all, none := r.decided(page); all {
+			setBits(b.words, first, n)
+			continue
+		} else if none {
+			continue
 		}
-		b.trim()
-		return
-	}
-	m.eachPage(r.col, lo, b.n, func(first int, values []int64) {
-		for i, v := range values {
-			if v >= r.From && v < r.To {
-				b.set(first + i)
+		if paged, ok := r.col.(*pagedInts); ok {
+			paged.page(page).within(r.From, r.To, b.words[first/64:])
+			continue
+		}
+		m.eachPage(r.col, lo+first, n, func(_ int, values []int64) {
+			for i, v := range values {
+				if v >= r.From && v < r.To {
+					b.set(first + i)
+				}
 			}
-		}
-	})
+		})
+	}
+	b.trim()
 }
 
 func (r *rangeCond) matches(row int) bool {
+	if all, none := r.decided(row / PageRows); all || none {
+		return all
+	}
 	v := r.col.At(row)
 	return v >= r.From && v < r.To
 }
 
-func (r *rangeCond) reach(row int, _ bool) (int, bool) { return row, true }
-func (r *rangeCond) listed() bool                      { return false }
-func (r *rangeCond) count() (int, bool)                { return 0, false }
+func (r *rangeCond) reach(row int, down bool) (at int, ok bool) {
+	for page := row / PageRows; page >= 0 && page < len(r.pages); {
+		if _, none := r.decided(page); !none {
+			return row, true
+		}
+		if down {
+			row, page = page*PageRows-1, page-1
+		} else {
+			page++
+			row = page * PageRows
+		}
+	}
+	return row, r.pages == nil
+}
+
+func (r *rangeCond) listed() bool       { return false }
+func (r *rangeCond) count() (int, bool) { return 0, false }
 
 // clauseCond is a Clause, prepared for one part.
 type clauseCond struct {
@@ -90,7 +129,7 @@ func newClauseCond(p Part, c *Clause) (cond *clauseCond, never bool) {
 				}
 			}
 			if a.Within != nil {
-				alt.within = &rangeCond{Range: *a.Within, col: p.Ints(a.Within.Col)}
+				alt.within = newRangeCond(p, *a.Within)
 			}
 		}
 		cond.any = append(cond.any, alt)

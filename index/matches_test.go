@@ -166,6 +166,59 @@ func TestMatchesOfManyRows(t *testing.T) {
 	}
 }
 
+// A range finds its rows whatever the bounds of pages decide, and reads only the pages that they leave
+// open.
+func TestRangesByBounds(t *testing.T) {
+	const pages = 12
+	rng := rand.New(rand.NewPCG(8, 8))
+	rows := make([]modelRow, pages*PageRows-100)
+	for i := range rows {
+		at := int64(i / 16)
+		if i/PageRows == 5 { // a page from which no bound keeps a range
+			at = rng.Int64N(int64(len(rows) / 16))
+		}
+		rows[i] = modelRow{ints: []int64{at, 0}, cells: map[string]string{"name": []string{"sa", "sb"}[rng.IntN(2)]}}
+	}
+	cache := NewCache(64 << 20)
+	run := runOf(t, openDB(t), 1, memPartOf(1, rows).Snapshot(), nil, cache)
+	const perPage = PageRows / 16
+	for i, r := range [][2]int64{
+		{0, perPage}, {0, perPage - 1}, {1, perPage}, {3 * perPage, 4 * perPage}, {3*perPage - 1, 4 * perPage}, {3 * perPage, 4*perPage + 1}, {3 * perPage, 5*perPage - 1},
+		{2 * perPage, 9*perPage + 7}, {7*perPage + 3, 7*perPage + 4}, {-10, 0}, {-10, 1}, {math.MinInt64, math.MaxInt64}, {int64(len(rows)), math.MaxInt64}, {4, 4}, {11*perPage + 400, math.MaxInt64},
+	} {
+		for _, name := range []string{"", "a"} {
+			var want []int
+			for row := range rows {
+				if at := rows[row].ints[0]; at >= r[0] && at < r[1] && (name == "" || rows[row].cells["name"] == "s"+name) {
+					want = append(want, row)
+				}
+			}
+			var clauses []Clause
+			if name != "" {
+				clauses = []Clause{{Any: []Alt{{Field: "name", Terms: []string{name}}}}}
+			}
+			p := run.Part()
+			m := NewMatcher(p, clauses, []Range{{Col: 0, From: r[0], To: r[1]}}, nil)
+			var up, down []int
+			m.Ascend(0, func(row int) bool { up = append(up, row); return true })
+			m.Descend(len(rows)-1, func(row int) bool { down = append(down, row); return true })
+			slices.Reverse(down)
+			if !slices.Equal(up, want) || !slices.Equal(down, want) || m.Count(0, len(rows)) != len(want) || p.Err() != nil {
+				t.Fatalf("%d…%d %q: %d rows up, %d down, %d counted, want %d, %v", r[0], r[1], name, len(up), len(down), m.Count(0, len(rows)), len(want), p.Err())
+			}
+		}
+		read := 0
+		for _, kind := range cache.Reads() {
+			if kind.Kind == "codes" {
+				read += int(kind.Loads)
+			}
+		}
+		if most := pages + 1; i == 2 && read > most { // the names, and at most page 0 and 5 of the times
+			t.Errorf("%d pages are read for rows of one page, at most %d", read, most)
+		}
+	}
+}
+
 // Two leaves of one cell may have the same 32-bit hash. A client that sends a few
 // thousand leaves, or searches for such a pair, must not prevent a run from being
 // written. Both leaves are found, and a merge gives the same run.

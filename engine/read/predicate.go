@@ -106,7 +106,7 @@ func (pred *predicate) matcher(p *table.Part) *index.Matcher {
 		}
 		if pred.timeFrom <= r.TimeMin && r.TimeMax < pred.timeTo {
 			ranges = nil
-		} else if known, ok := table.DaysOf(r); ok {
+		} else if known, ok := table.DaysOf(r); ok && !timesDecided(p, pred.timeFrom, pred.timeTo) {
 			if days, ok := wholeDays(r, &known, pred.timeFrom, pred.timeTo); ok { // days take fewer bytes than times
 				ranges = []index.Range{{Col: event.IntDay, From: int64(days.from), To: int64(days.to) + 1}}
 			}
@@ -119,4 +119,20 @@ func (pred *predicate) matcher(p *table.Part) *index.Matcher {
 		return m
 	}
 	return nil
+}
+
+// undecidedShare is of how many pages one may be looked at for its times rather than for its days,
+// of which a page takes a tenth of the bytes.
+const undecidedShare = 16
+
+// timesDecided reports whether the bounds of most pages of a run tell which of its rows have an event
+// time in [from, to), without a look at the page.
+func timesDecided(p *table.Part, from, to int64) bool {
+	pages, undecided := index.PageBounds(p.Get(), event.IntTime), 0
+	for _, b := range pages {
+		if b.Least < to && b.Greatest >= from && (b.Least < from || b.Greatest >= to) {
+			undecided++
+		}
+	}
+	return pages != nil && undecided <= 1+len(pages)/undecidedShare
 }
