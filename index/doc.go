@@ -19,6 +19,7 @@
 //
 //	0x50 | run | column u16 | section u8 | page u32     a page of a column
 //	0x50 | run | 0xFFFB | 0 | page u32                  counts, see counts.go
+//	0x50 | run | 0xFFFC | 0 | page u32                  pairs, see pairs.go
 //	0x50 | run | 0xFFFD | 0 | page u32                  totals, see totals.go
 //	0x50 | run | 0xFFFE | 0 | page u32                  filter of one column
 //	0x50 | run | 0xFFFF | 0 | 0                         header, see header.go
@@ -60,9 +61,10 @@
 //	                 not have from the start, such as pages without compression
 //	header      4    bounds: the least and the greatest value of each page of rows, of the
 //	                 integer column that is counted, see boundsHeader
+//	header      6    pairs: which columns have pairs, see pairsHeader
 //
-// All but the section 3 are written today. Older readers skip the counts and the bounds, and
-// runs that they have written have neither.
+// All but the section 3 are written today. Older readers skip the counts, the bounds and the
+// pairs, and runs that they have written have none.
 //
 // # Counts
 //
@@ -73,6 +75,12 @@
 // is left out, by limits that are a part of the format (counts.go): the list of rare codes where
 // there are many, all lists by code where a run has few rows in many units, and all counts where
 // the rows span too many units.
+//
+// Pairs are lists as well: of each code of another column, how many rows have it and each code of
+// the counted field. A count of both needs no row then. Columns have them whose fields come after
+// the counted one, and that have so few codes that all pairs are counted beside the rows and take
+// a small share of their bytes (pairs.go). An array is a cell like any other: a term has the rows
+// of all cells in which it is.
 //
 // A run is written in one stream (write.go), from a part in memory (build.go) or from the
 // runs that it replaces (merge.go). Both ways write the same bytes.
@@ -98,7 +106,7 @@
 //	X1  A run's bytes are a function of its version, its rows, its totals and nothing else.
 //	X2  Runs and the log's rows of a site tile its seqs without gap or overlap.
 //	X3  A run's totals are the sum of its groups' deltas, and of its rows' counts.
-//	X4  A run's counts and bounds are those of its rows. Where it has no list, rows answer.
+//	X4  A run's counts, bounds and pairs are those of its rows. Where it has no list, rows answer.
 //
 // # Reading order
 //
@@ -106,9 +114,10 @@
 //	mempart.go memcolumn.go memwait.go     the part in memory
 //	keys.go limits.go ints.go dict.go
 //	header.go descriptor.go section.go
-//	totals.go counts.go varints.go         the format, piece by piece
+//	totals.go counts.go pairs.go varints.go
+//	                                       the format, piece by piece
 //	write.go write_column.go write_dict.go
-//	write_counts.go
+//	write_counts.go write_pairs.go
 //	build.go merge.go thin.go scratch.go   writing a run
 //	run.go run_column.go cache.go
 //	gather.go pagereads.go                 reading a run

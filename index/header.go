@@ -24,6 +24,7 @@ const RunVersion = 2
 //	version 2 only: sections, see section.go:
 //	    2 counts    see countsHeader
 //	    4 bounds    see boundsHeader
+//	    6 pairs     see pairsHeader
 //
 // All numbers are varints, and each name has its length before it. Cell columns are
 // ordered by name; the number of a cell column in keys is the number of integer columns
@@ -37,6 +38,7 @@ type header struct {
 	totals  []totalsHeader // by property
 	counts  *countsHeader  // nil = nothing is counted
 	bounds  *boundsHeader  // nil = none are known
+	pairs   *pairsHeader   // nil = none are counted
 }
 
 type columnHeader struct {
@@ -115,6 +117,9 @@ func (h *header) append(dst []byte) []byte {
 		if h.bounds != nil {
 			s.add(sectionBounds, h.bounds.append(nil))
 		}
+		if h.pairs != nil {
+			s.add(sectionPairs, h.pairs.append(nil))
+		}
 		dst = s.append(dst)
 	}
 	return dst
@@ -186,9 +191,11 @@ func parseHeader(b []byte) (*header, error) {
 				h.counts, err = parseCountsHeader(data, h.ints, h.rows)
 			case sectionBounds:
 				h.bounds, err = parseBoundsHeader(data, h.ints, h.rows)
+			case sectionPairs:
+				h.pairs, err = parsePairsHeader(data, h.columns)
 			}
 			damage = cmp.Or(damage, err)
-			return tag == sectionCounts || tag == sectionBounds
+			return tag == sectionCounts || tag == sectionBounds || tag == sectionPairs
 		})
 		if err = cmp.Or(err, damage); err != nil {
 			return nil, fmt.Errorf("%w: %w", errHeader, err)

@@ -30,7 +30,8 @@ const (
 )
 
 const (
-	colCounts = 0xFFFB // 0xFFFC is free
+	colCounts = 0xFFFB
+	colPairs  = 0xFFFC
 	colTotals = 0xFFFD
 	colFilter = 0xFFFE
 	colHeader = 0xFFFF
@@ -40,7 +41,7 @@ const (
 type pageKey struct {
 	run  uint64
 	col  uint16
-	sec  section // 0 for counts, totals, filter and header
+	sec  section // 0 for counts, pairs, totals, filter and header
 	page uint32
 }
 

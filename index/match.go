@@ -245,7 +245,7 @@ func (m *Matcher) Known() (n int, ok bool) {
 	case len(m.conds) == 1:
 		return m.conds[0].count()
 	}
-	return 0, false
+	return m.pairs()
 }
 
 // Count returns how many of the rows [from, to) match.

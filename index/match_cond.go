@@ -213,14 +213,24 @@ func (c *clauseCond) listed() bool {
 }
 
 func (c *clauseCond) count() (n int, ok bool) {
-	if c.not || len(c.any) != 1 || c.any[0].unless.col != nil || c.any[0].within != nil || c.any[0].with.col != nil {
-		return 0, false
+	col, codes, ok := c.plain()
+	for _, code := range codes {
+		n += col.Count(code)
+	}
+	return n, ok
+}
+
+// plain returns the codes of the one column of which a row satisfies c with any of them. ok is
+// false when c asks for something else.
+func (c *clauseCond) plain() (col Column, codes []uint32, ok bool) {
+	if c.not || len(c.any) != 1 {
+		return nil, nil, false
 	}
 	a := &c.any[0]
-	for _, code := range a.wanted {
-		n += a.col.Count(code)
+	if a.any || a.unless.col != nil || a.within != nil || a.with.col != nil {
+		return nil, nil, false
 	}
-	return n, !a.any
+	return a.col, a.wanted, true
 }
 
 // aboutCodes is the largest number of codes whose rows are counted for an estimate.

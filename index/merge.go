@@ -17,7 +17,7 @@ import (
 // run that Build makes of all these rows. Most pages are read without the cache. Memory
 // is bounded by a few pages for each run, two or three bytes for each cell of the
 // current column, four bytes for each cell of the largest run, the filter, and for the counts 4
-// MiB (countsCells) and what they take on disk.
+// MiB (countsCells), a byte for each row up to pairRows, and what they take on disk.
 //
 // Merging a single run writes it again from its columns. Its starts, lists and leaves
 // are made anew.
@@ -53,8 +53,12 @@ func Rebuild(w Sink, r *Run, numInts int, filterField string) error {
 	if h.counts != nil {
 		counted = h.counts.Counted
 	}
+	paired := ""
+	if h.pairs != nil {
+		paired = h.pairs.field
+	}
 	return merge(w, r.Run, []*Run{r}, nil, numInts, filterField, func(b *runWriter) {
-		b.version, b.counted, b.bounds = h.version, counted, h.bounds != nil
+		b.version, b.counted, b.bounds, b.paired = h.version, counted, h.bounds != nil, paired
 	})
 }
 

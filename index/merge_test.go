@@ -131,9 +131,9 @@ func TestMergeDamaged(t *testing.T) {
 		if err := db.Delete(k, pebble.NoSync); err != nil {
 			t.Fatal(err)
 		}
-		// The merge does not read what it makes anew: counts, filter, first cells, lists.
+		// The merge does not read what it makes anew: counts, pairs, filter, first cells, lists.
 		col, sec := string(k[9:11]), section(k[11])
-		made := col == "\xff\xfe" || col == "\xff\xfb" || sec == secFirsts || sec == secListStarts || sec == secBlocks
+		made := col == "\xff\xfe" || col == "\xff\xfb" || col == "\xff\xfc" || sec == secFirsts || sec == secListStarts || sec == secBlocks
 		var corrupt *CorruptError
 		if err := merge(); !errors.As(err, &corrupt) != made {
 			t.Errorf("without key %x: %v", k[9:], err)

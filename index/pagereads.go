@@ -33,7 +33,7 @@ func (k pageKey) kind() int {
 	switch {
 	case k.sec != 0:
 		return int(k.sec)
-	case k.col == colCounts:
+	case k.col == colCounts || k.col == colPairs:
 		return kindCounts
 	case k.col == colTotals:
 		return kindTotals

@@ -636,6 +636,11 @@ func TestDamagedRun(t *testing.T) {
 		if v.Err() == nil && len(counts) < 30 {
 			lines = append(lines, fmt.Sprint("counts ", counts))
 		}
+		for other, term := range map[string]string{"once": "a", "rare": "a", "same": "one", "wide": "001"} {
+			if n := knownPair(v, "name", "a", other, term); n < 0 && v.Err() == nil {
+				lines = append(lines, "no pairs with "+other)
+			}
+		}
 		return lines, errors.Join(v.Err(), herr, perr, terr)
 	}
 	if lines, err := ask(); err != nil {

@@ -74,6 +74,26 @@ var headerGen = rapid.Custom(func(t *rapid.T) header {
 			h.bounds.pages[i] = Bounds{lo, rapid.Int64Range(lo, math.MaxInt64).Draw(t, "greatest")}
 		}
 	}
+	if of := rapid.IntRange(0, len(h.columns)).Draw(t, "paired column"); of < len(h.columns) {
+		h.pairs = &pairsHeader{field: h.columns[of].name}
+		if card := h.columns[of].card; card > pairSlots || card > 0 && rapid.Bool().Draw(t, "some codes") {
+			for code := 1; code <= card && len(h.pairs.codes) < 5; code += rapid.IntRange(1, card).Draw(t, "codes") {
+				h.pairs.codes = append(h.pairs.codes, code)
+			}
+		}
+		page := 0
+		for i, c := range h.columns {
+			if c.card == 0 || rapid.Bool().Draw(t, "no pairs") {
+				continue
+			}
+			pairs := pairsColumn{column: i, page: page}
+			for code := 1; code <= c.card && len(pairs.firsts) < 5; code += rapid.IntRange(1, c.card).Draw(t, "codes") {
+				pairs.firsts = append(pairs.firsts, code)
+			}
+			page += len(pairs.firsts)
+			h.pairs.columns = append(h.pairs.columns, pairs)
+		}
+	}
 	return h
 })
 
@@ -561,8 +581,12 @@ func TestGolden(t *testing.T) {
 	for _, of := range []struct {
 		version byte
 		counted Counted
+		paired  string
 		run     string
-	}{{1, Counted{}, "run-v1"}, {2, Counted{}, "run-v2"}, {2, Counted{Unit: 20_000, Field: "name"}, "run-v2-counts"}} {
+	}{
+		{1, Counted{}, "", "run-v1"}, {2, Counted{}, "", "run-v2"},
+		{2, Counted{Unit: 20_000, Field: "name"}, "", "run-v2-counts"}, {2, Counted{Unit: 20_000, Field: "name"}, "name", "run-v2-pairs"},
+	} {
 		var dump bytes.Buffer
 		version := of.version
 		sum := &Checksum{Next: sinkFunc(func(key, value []byte) error {
@@ -571,7 +595,7 @@ func TestGolden(t *testing.T) {
 		})}
 		s := new(scratch)
 		w := newRunWriter(sum, 5, countedAs(of.counted), "id", s, []source{&partSource{memPartOf(11, rows).Snapshot(), testFormat, totals.Sorted(), s}})
-		w.version = version
+		w.version, w.paired = version, of.paired
 		if err := w.write(testInts); err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,8 @@ type scratch struct {
 	// For counts.
 	unitRows []uint32 // rows of each unit, from the first on
 	ranks    []uint32 // by unit: how many units with rows are before it
-	cells    []uint32 // by code and unit with rows: rows
+	cells    []uint32 // by code and unit with rows: rows; for pairs by code and slot
+	slots    []uint8  // by row: the slot of its cell in the counted field, see pairsWriter
 
 	// For sorting the cells of a part.
 	counts   []uint32 // by code of the part: rows

@@ -20,12 +20,12 @@ const (
 	SizeTotals                 // of all properties
 	SizeFilter
 	SizeHeader
-	SizeCounts // of all rows and of the cells of one field, by time
+	SizeCounts // of all rows and of the cells of one field, by time and by other cells
 )
 
 func sizePart(col uint16, sec section) SizePart {
 	switch {
-	case col == colCounts:
+	case col == colCounts || col == colPairs:
 		return SizeCounts
 	case col == colTotals:
 		return SizeTotals

@@ -46,11 +46,14 @@ type runWriter struct {
 	pass     int    // listPass
 	version  byte   // format version of the run
 	counted  Counted
-	bounds   bool // the bounds of its pages of integers are written
+	bounds   bool   // the bounds of its pages of integers are written
+	paired   string // the field of which pairs are counted; "" = none
 	sources  []source
-	firsts   []int // first row of each source, then the number of all rows
+	firsts   []int  // first row of each source, then the number of all rows
+	blanks   bitmap // those of the run, which are not counted; empty = there are none
 	header   header
 	counting *countsWriter
+	pairing  *pairsWriter
 	err      error
 	key      []byte
 	*scratch
@@ -59,8 +62,12 @@ type runWriter struct {
 // newRunWriter returns a writer of run id. The rows are those of the sources, in their
 // order.
 func newRunWriter(w Sink, id uint64, format *Format, filterField string, s *scratch, sources []source) *runWriter {
-	return &runWriter{w: w, run: id, format: format, filter: filterField, pass: listPass, version: RunVersion,
+	b := &runWriter{w: w, run: id, format: format, filter: filterField, pass: listPass, version: RunVersion,
 		counted: format.Counted, bounds: format.Counted.Unit > 0, sources: sources, firsts: []int{0}, scratch: s}
+	if b.bounds {
+		b.paired = format.Counted.Field
+	}
+	return b
 }
 
 func (b *runWriter) write(numInts int) error {
@@ -69,9 +76,10 @@ func (b *runWriter) write(numInts int) error {
 	}
 	b.header = header{version: b.version, rows: b.firsts[len(b.sources)], ints: numInts}
 	if b.version < 2 || b.counted.Ints >= numInts {
-		b.counted, b.bounds = Counted{}, false
+		b.counted, b.bounds, b.paired = Counted{}, false, ""
 	}
-	b.counting = newCountsWriter(b)
+	b.findBlanks()
+	b.counting, b.pairing = newCountsWriter(b), &pairsWriter{runWriter: b}
 	for col := range numInts {
 		b.ints(col)
 	}
@@ -94,6 +102,7 @@ func (b *runWriter) write(numInts int) error {
 		b.header.columns = append(b.header.columns, c.h)
 	}
 	b.counting.write()
+	b.pairing.write()
 	b.totals()
 	b.header.filter = len(filter)
 	for i, page := range filter {
@@ -108,6 +117,33 @@ func (b *runWriter) write(numInts int) error {
 		return fmt.Errorf("write run %d: %w", b.run, b.err)
 	}
 	return nil
+}
+
+// findBlanks finds the blanks of all sources, if anything is counted.
+func (b *runWriter) findBlanks() {
+	if b.counted.Unit == 0 && b.paired == "" {
+		return
+	}
+	for i, s := range b.sources {
+		col := s.column(FieldGone)
+		if col == nil || col.present == 0 {
+			continue
+		}
+		if b.blanks.n == 0 {
+			b.blanks.reset(b.header.rows)
+		}
+		col.codes(func(st *stretch) {
+			for k, code := range st.codes {
+				row := st.first + k
+				if st.at != nil {
+					row = int(st.at[k])
+				}
+				if row += b.firsts[i]; code != 0 && row < b.blanks.n {
+					b.blanks.set(row)
+				}
+			}
+		})
+	}
 }
 
 // check replaces the error by that of a source, which is the cause of any other.

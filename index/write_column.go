@@ -108,9 +108,13 @@ func (c *columnWriter) write() {
 	}
 	codes := c.pages(c.num, secInts)
 	counted := c.counting.wants(c.h.name)
+	pairs := c.pairing.counterOf(c)
 	if c.h.card == 1 && c.h.present == c.header.rows {
 		if counted {
 			c.counting.same()
+		}
+		if pairs != nil {
+			pairs.same()
 		}
 		for _, s := range c.sources {
 			if s != nil && s.same != nil {
@@ -131,6 +135,9 @@ func (c *columnWriter) write() {
 	c.each(func(s *stretch) {
 		if counter != nil {
 			counter.add(s)
+		}
+		if pairs != nil {
+			pairs.add(s)
 		}
 		for _, code := range s.codes {
 			sum += mix(code, 0) // the mix of 0 is 0
@@ -162,6 +169,9 @@ func (c *columnWriter) write() {
 	rows.flush()
 	if counter != nil {
 		counter.end()
+	}
+	if pairs != nil {
+		pairs.end()
 	}
 	if sum != c.rowSum && c.err == nil {
 		c.err = errCounts

@@ -13,7 +13,6 @@ import (
 type countsWriter struct {
 	*runWriter
 	Counted
-	blanks  bitmap
 	row     int
 	ofPages []Bounds
 
@@ -33,33 +32,10 @@ type countsWriter struct {
 	buf       []int64
 }
 
-// newCountsWriter returns a writer of what b counts. It finds the blanks, which are not counted.
+// newCountsWriter returns a writer of what b counts.
 func newCountsWriter(b *runWriter) *countsWriter {
 	c := &countsWriter{runWriter: b, Counted: b.counted, off: b.counted.Unit == 0, src: -1}
 	c.unitRows = c.unitRows[:0]
-	for i, s := range c.sources {
-		if c.off {
-			break
-		}
-		col := s.column(FieldGone)
-		if col == nil || col.present == 0 {
-			continue
-		}
-		if c.blanks.n == 0 {
-			c.blanks.reset(c.firsts[len(c.sources)])
-		}
-		col.codes(func(st *stretch) {
-			for k, code := range st.codes {
-				row := st.first + k
-				if st.at != nil {
-					row = int(st.at[k])
-				}
-				if row += c.firsts[i]; code != 0 && row < c.blanks.n {
-					c.blanks.set(row)
-				}
-			}
-		})
-	}
 	return c
 }
 
@@ -356,17 +332,23 @@ func (c *countsWriter) write() {
 	if c.lists == nil {
 		h.Field = ""
 	}
-	lists := append([]countList{c.all}, c.lists...)
+	eachCountPage(append([]countList{c.all}, c.lists...), func(lists []countList) {
+		c.encoded = appendCountPage(c.encoded[:0], lists)
+		c.set(pageKey{run: c.run, col: colCounts, page: uint32(len(h.pages))}, c.encoded)
+		h.pages = append(h.pages, lists[0].code)
+	})
+	c.header.counts = h
+}
+
+// eachCountPage calls fn with the lists of each page.
+func eachCountPage(lists []countList, fn func(lists []countList)) {
 	for len(lists) > 0 {
 		n, bytes := 0, 0
 		for n < len(lists) && (n == 0 || bytes+len(lists[n].list)+countListBytes <= countsPageBytes) {
 			bytes += len(lists[n].list) + countListBytes
 			n++
 		}
-		c.encoded = appendCountPage(c.encoded[:0], lists[:n])
-		c.set(pageKey{run: c.run, col: colCounts, page: uint32(len(h.pages))}, c.encoded)
-		h.pages = append(h.pages, lists[0].code)
+		fn(lists[:n])
 		lists = lists[n:]
 	}
-	c.header.counts = h
 }

@@ -26,7 +26,7 @@ type Sizes struct {
 	Totals  uint64      // of the runs: counters
 	Filters uint64      // of the runs: filters of message ids
 	Headers uint64      // of the runs
-	Counts  uint64      // of the runs: events by quarter of an hour, see table.QuarterMillis
+	Counts  uint64      // of the runs: events by quarter of an hour, see table.QuarterMillis, and by pairs of values
 	Log     uint64      // rows and deltas that are not sealed
 	IDs     uint64      // what ingest knows about users, visitors and sessions, and links
 	Tables  uint64      // all tables of Pebble, including all of the above
