@@ -19,8 +19,9 @@ import (
 
 // countedRow is what a naive count needs of an event.
 type countedRow struct {
-	at   int64
-	name string
+	at     int64
+	name   string
+	places []string // elements of the property place
 }
 
 // Counts and series of all events and of names are what a naive count of the events gives, for any
@@ -53,7 +54,7 @@ func storedCountsAgree(t *testing.T, seed uint64) {
 	start := time.Now().UnixMilli() - 25*24*hour
 	now := start
 	var rows []countedRow
-	names := []string{"seen", "bought", "sent", "tried", "left"}
+	names, places := []string{"seen", "bought", "sent", "tried", "left"}, []string{"at", "be", "ch"}
 	hidden := false // whether rows may be hidden that are in runs
 	used := func() uint64 {
 		for _, r := range e.PageReads().Kinds {
@@ -90,7 +91,8 @@ func storedCountsAgree(t *testing.T, seed uint64) {
 			}
 			asked++
 			wants := func(string) bool { return true }
-			switch rng.IntN(4) {
+			wanted := rng.IntN(6)
+			switch wanted {
 			case 0:
 			case 1:
 				some := []string{names[rng.IntN(len(names))], names[rng.IntN(len(names))], fmt.Sprint("never ", asked)}
@@ -104,9 +106,18 @@ func storedCountsAgree(t *testing.T, seed uint64) {
 				q.Where = []query.Cond{{Field: "name", Values: []string{one}}}
 				wants = func(name string) bool { return name == one }
 			}
+			place := ""
+			if wanted > 2 {
+				place = places[rng.IntN(len(places))]
+				where := query.Cond{Field: "prop.place", Values: []string{place, fmt.Sprint("never ", asked)}}
+				q.Where = slices.Insert(q.Where, rng.IntN(2), where)
+				if rng.IntN(2) == 0 { // most runs as a whole
+					q.From = 0
+				}
+			}
 			var times []int64
 			for _, r := range rows {
-				if wants(r.name) && r.at >= q.From && (q.To == 0 || r.at < q.To) {
+				if wants(r.name) && (place == "" || slices.Contains(r.places, place)) && r.at >= q.From && (q.To == 0 || r.at < q.To) {
 					times = append(times, r.at)
 				}
 			}
@@ -158,8 +169,19 @@ func storedCountsAgree(t *testing.T, seed uint64) {
 				at = now/quarter*quarter - 1
 			}
 			name := names[min(rng.IntN(len(names)), rng.IntN(len(names)))]
-			rows = append(rows, countedRow{at, name})
-			records = append(records, Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: name, Time: at}}})
+			row := countedRow{at: at, name: name}
+			var properties event.Object
+			switch place := places[rng.IntN(len(places))]; rng.IntN(5) {
+			case 0: // nowhere
+			case 1:
+				row.places = []string{place, places[0]}
+				properties = event.Object{{Key: "place", Value: event.Raw(fmt.Sprintf("[%q,%q]", place, places[0]))}}
+			default:
+				row.places = []string{place}
+				properties = event.Object{{Key: "place", Value: event.Str(place)}}
+			}
+			rows = append(rows, row)
+			records = append(records, Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: name, Time: at, Properties: properties}}})
 		}
 		if _, err := e.Ingest(t.Context(), records, true, nil); err != nil {
 			t.Fatal(err)
@@ -197,5 +219,47 @@ func storedCountsAgree(t *testing.T, seed uint64) {
 	}
 	if s := e.Stats(); s.Merges == 0 || s.Rewrites == 0 {
 		t.Errorf("%d merges, %d rewrites", s.Merges, s.Rewrites)
+	}
+}
+
+// A count of a name and a value of which there are few reads how many events of both each run has, and
+// the codes of none.
+func TestCountsOfPairsReadNoCodes(t *testing.T) {
+	site := &Site{Site: query.Site{ID: 1, Name: "one"}}
+	e, err := Open(Options{Dir: "data", FS: vfs.NewMem(), Sites: SitesOf(site), Reserve: -1, SealRows: 100, MergeRuns: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for range 5 {
+		var records []Record
+		for i := range 101 { // those beyond SealRows are sealed
+			records = append(records, Record{Site: site, Record: &event.Record{Event: event.Event{Dialect: event.Native, Type: event.Track, Name: fmt.Sprint("n", i%2),
+				Time: time.Now().UnixMilli(), Properties: event.Object{{Key: "place", Value: event.Str(fmt.Sprint("p", i%5))}, {Key: "id", Value: event.Str(fmt.Sprint("i", i))}}}}})
+		}
+		if _, err := e.Ingest(t.Context(), records, true, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for s := e.Stats(); s.Merges == 0; s = e.Stats() {
+		time.Sleep(time.Millisecond)
+	}
+	codes := func() (n uint64) {
+		for _, r := range e.PageReads().Kinds {
+			if r.Kind == "codes" {
+				n += r.Hits + r.Loads
+			}
+		}
+		return n
+	}
+	before := codes()
+	for i := range 5 {
+		q := query.Query{Site: &site.Site, Metrics: query.MetricEvents, Where: []query.Cond{{Field: "prop.place", Values: []string{fmt.Sprint("p", i)}}, {Field: "name", Values: []string{"n1"}}}}
+		if got, err := e.Count(t.Context(), q); err != nil || got.Events != 50 {
+			t.Errorf("place p%d: %d events, %v; want 50", i, got.Events, err)
+		}
+	}
+	if n := codes() - before; n != 0 {
+		t.Errorf("%d pages of codes were read", n)
 	}
 }

@@ -155,11 +155,12 @@ func (v *view) countEvents(pred *predicate, kept keptRuns) (n uint64, err error)
 			if m == nil {
 				continue
 			}
-			if known, ok := m.Known(); ok {
+			known, ok := m.Known()
+			if err := p.Err(); err != nil {
+				return 0, err
+			}
+			if ok {
 				n += uint64(known)
-				if err := p.Err(); err != nil {
-					return 0, err
-				}
 				continue
 			}
 		}
