@@ -77,10 +77,9 @@
 // the rows span too many units.
 //
 // Pairs are lists as well: of each code of another column, how many rows have it and each code of
-// the counted field. A count of both needs no row then. Columns have them whose fields come after
-// the counted one, and that have so few codes that all pairs are counted beside the rows and take
-// a small share of their bytes (pairs.go). An array is a cell like any other: a term has the rows
-// of all cells in which it is.
+// the counted field. A count of both needs no row then. Columns have them that have so few codes
+// that all pairs are counted beside the rows and take a small share of their bytes (pairs.go). An
+// array is a cell like any other: a term has the rows of all cells in which it is.
 //
 // A run is written in one stream (write.go), from a part in memory (build.go) or from the
 // runs that it replaces (merge.go). Both ways write the same bytes.

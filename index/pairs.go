@@ -16,8 +16,9 @@ const sectionPairs = 6
 //
 //	limit       bounds
 //	pairRows    rows, a byte of memory for each. A run of more has no pairs
-//	pairSlots   codes of the counted field. Where there are more, those that fewest rows have
-//	            are not counted
+//	pairNames   codes of the counted field. A run with more has no pairs
+//	pairSlots   codes of the counted field that are counted. Where there are more, those that
+//	            fewest rows have are not
 //	pairCells   one more than these times one more than the codes of the other column, 4 bytes
 //	            of memory for each. A column with more has no pairs, nor has one with more than
 //	            its rows and countsExtra, which takes longer to write than its rows
@@ -25,6 +26,7 @@ const sectionPairs = 6
 //	            the columns whose pages take most have no pairs
 const (
 	pairRows  = 1 << 23
+	pairNames = 1 << 12
 	pairSlots = 1<<8 - 1
 	pairCells = 1 << 16
 	pairShare = 4

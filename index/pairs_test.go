@@ -146,7 +146,7 @@ func TestPairsAreBounded(t *testing.T) {
 		want []string // columns with pairs
 		n    int      // of the first 300 names, so many are counted
 	}{
-		{"before the field", 3000, func(i int) modelRow { return pairRow(i%3, map[string]int{"a": i % 5, "z": i % 5}) }, []string{"z"}, 3},
+		{"on both sides of the field", 3000, func(i int) modelRow { return pairRow(i%3, map[string]int{"a": i % 5, "z": i % 5}) }, []string{"a", "z"}, 3},
 		{"one cell and no row without", 3000, func(i int) modelRow { return pairRow(i%3, map[string]int{"z": 0}) }, []string{"z"}, 3},
 		{"as many names as there may be", 20_000, func(i int) modelRow { return pairRow(i%pairSlots, map[string]int{"z": i % 2}) }, []string{"z"}, pairSlots},
 		{"a name more", 20_000, func(i int) modelRow { return pairRow(min(i%400, pairSlots), map[string]int{"z": i % 2}) }, []string{"z"}, pairSlots},

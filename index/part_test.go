@@ -636,7 +636,7 @@ func TestDamagedRun(t *testing.T) {
 		if v.Err() == nil && len(counts) < 30 {
 			lines = append(lines, fmt.Sprint("counts ", counts))
 		}
-		for other, term := range map[string]string{"once": "a", "rare": "a", "same": "one", "wide": "001"} {
+		for other, term := range map[string]string{"mixed": "a", "once": "a", "rare": "a", "same": "one", "wide": "001"} {
 			if n := knownPair(v, "name", "a", other, term); n < 0 && v.Err() == nil {
 				lines = append(lines, "no pairs with "+other)
 			}

@@ -79,7 +79,7 @@ func (b *runWriter) write(numInts int) error {
 		b.counted, b.bounds, b.paired = Counted{}, false, ""
 	}
 	b.findBlanks()
-	b.counting, b.pairing = newCountsWriter(b), &pairsWriter{runWriter: b}
+	b.counting, b.pairing = newCountsWriter(b), newPairsWriter(b)
 	for col := range numInts {
 		b.ints(col)
 	}

@@ -70,6 +70,7 @@ type columnWriter struct {
 	rowSum  uint64          // sum of mix of the code of each row
 	leafSum uint64          // sum of mix of each leaf
 	filter  filterPages     // nil = no filter
+	most    int             // cells of the column that are read, but not written; 0 = it is written
 
 	last, first []byte // scratch: terms that separator compares
 }

@@ -25,7 +25,8 @@ type dictSource struct {
 }
 
 // dictionary writes the cells and what separates their pages. It learns how the codes of each
-// source map to those of the run, and makes the pages of the starts.
+// source map to those of the run, and makes the pages of the starts. With c.most it writes nothing,
+// and ends when there are more cells.
 func (c *columnWriter) dictionary() {
 	sums := keepPages(c.scratch, &c.starts)
 	sums.add(0)
@@ -78,7 +79,7 @@ func (c *columnWriter) dictionary() {
 	sum, last := int64(0), uint64(0)
 	var term, before []byte
 	var hashes []int64
-	for len(heads) > 0 && c.err == nil {
+	for len(heads) > 0 && c.err == nil && (c.most == 0 || c.h.card <= c.most) {
 		key, cell := heads[0].key, heads[0].cell
 		if len(cell) == 0 || key < last || key == last && len(before) > 0 && c.format.Compare(before, cell) >= 0 {
 			c.err = errUnsorted
@@ -86,7 +87,9 @@ func (c *columnWriter) dictionary() {
 		}
 		last, before = key, append(before[:0], cell...)
 		c.h.card++
-		dict.add(before)
+		if c.most == 0 {
+			dict.add(before)
+		}
 		if key < notScalar {
 			c.h.scalars++
 			if c.filter != nil {
@@ -117,10 +120,13 @@ func (c *columnWriter) dictionary() {
 		c.rowSum += uint64(rows) * mix(int64(c.h.card), 0)
 		sums.add(sum)
 	}
+	sums.flush()
+	if c.most > 0 {
+		return
+	}
 	if sum != int64(c.h.present) && c.err == nil {
 		c.err = errCounts
 	}
-	sums.flush()
 	dict.flush()
 	c.h.dict = slices.Clone(dict.firsts)
 	cells := dict.separators

@@ -1,6 +1,6 @@
-// Writing pairs: the slot of each row is noted while the codes of the counted field are written.
-// With it the rows of each code of a later column are counted while that column is. The fields
-// of a run are written in their order, so those before the counted one have no pairs.
+// Writing pairs: the slot of each row is noted before any column is written, for which the counted
+// field is read twice. With the slots the rows of each code of a column are counted while that
+// column is written.
 
 package index
 
@@ -10,8 +10,8 @@ import "slices"
 type pairsWriter struct {
 	*runWriter
 	codes   []int    // of the field that are counted; nil = all
-	slotsN  int      // how many these are; 0 = nothing is counted, or the field is still to come
-	all     []uint32 // by slot: rows that are no blanks; nil = nobody has asked for them
+	width   int      // one more than these are; 0 = nothing is counted
+	all     []uint32 // by slot: rows; nil = nobody has asked for them
 	columns []pairsPages
 	bytes   int // that all pages take
 }
@@ -23,110 +23,110 @@ type pairsPages struct {
 	bytes int
 }
 
-// pairCounter counts the rows of the codes of a column, or notes the slots of the counted field.
-type pairCounter struct {
-	*pairsWriter
-	col   *columnWriter
-	noted []uint8 // by code of the counted field: its slot; nil = this is another column
-	width int     // cells of a code
-}
-
-// counterOf begins to count the pairs of a column, whose starts are known; nil = it has none.
-func (p *pairsWriter) counterOf(col *columnWriter) *pairCounter {
-	switch {
-	case p.paired == "" || p.header.rows > pairRows:
-		return nil
-	case col.h.name == p.paired:
-		return p.note(col)
-	case p.slotsN == 0:
-		return nil
+// newPairsWriter returns a writer of what b counts. It notes the slots of all rows, 0 for blanks.
+func newPairsWriter(b *runWriter) *pairsWriter {
+	p := &pairsWriter{runWriter: b}
+	if b.paired == "" || b.header.rows > pairRows {
+		return p
 	}
-	k := &pairCounter{pairsWriter: p, col: col, width: p.slotsN + 1}
-	if most := min(pairCells, col.h.present+countsExtra); col.h.card >= most/k.width {
-		return nil
+	col := b.column(b.paired)
+	if col == nil {
+		return p
 	}
-	p.cells = sized(p.cells, (col.h.card+1)*k.width)
-	clear(p.cells)
-	return k
-}
-
-// note begins to note the slots of the counted field.
-func (p *pairsWriter) note(col *columnWriter) *pairCounter {
-	k := &pairCounter{pairsWriter: p, col: col, noted: make([]uint8, col.h.card+1)}
+	col.most = pairNames
+	if col.dictionary(); col.h.card > col.most || b.err != nil {
+		return p
+	}
+	p.width = min(col.h.card, pairSlots) + 1
+	slotOf := make([]uint8, col.h.card+1)
 	var chosen []uint32
-	if p.slotsN = min(col.h.card, pairSlots); p.slotsN < col.h.card {
-		chosen = chooseCodes(col, p.slotsN)
+	if col.h.card > pairSlots {
+		chosen = chooseCodes(col, pairSlots)
 	}
 	for code := 1; code <= col.h.card; code++ {
 		switch {
 		case chosen == nil:
-			k.noted[code] = uint8(code)
+			slotOf[code] = uint8(code)
 		case chosen[code] != 0:
-			k.noted[code] = uint8(chosen[code])
+			slotOf[code] = uint8(chosen[code])
 			p.codes = append(p.codes, code)
 		}
 	}
-	p.slots = sized(p.slots, p.header.rows)
-	clear(p.slots)
-	return k
+	b.slots = sized(b.slots, b.header.rows)
+	clear(b.slots)
+	if col.h.card == 1 && col.h.present == b.header.rows {
+		for row := range b.slots {
+			b.slots[row] = 1
+		}
+	} else {
+		col.each(func(s *stretch) {
+			for i, code := range s.codes {
+				row := s.first + i
+				if s.at != nil {
+					row = int(s.at[i])
+				}
+				b.slots[row] = slotOf[code]
+			}
+		})
+	}
+	if b.blanks.n > 0 {
+		b.blanks.ascend(0, func(row int) bool {
+			b.slots[row] = 0
+			return true
+		})
+	}
+	return p
+}
+
+// pairCounter counts the rows of the codes of a column.
+type pairCounter struct {
+	*pairsWriter
+	col *columnWriter
+}
+
+// counterOf begins to count the pairs of a column, whose starts are known; nil = it has none.
+func (p *pairsWriter) counterOf(col *columnWriter) *pairCounter {
+	if p.width == 0 || col.h.name == p.paired {
+		return nil
+	}
+	if most := min(pairCells, col.h.present+countsExtra); col.h.card >= most/p.width {
+		return nil
+	}
+	p.cells = sized(p.cells, (col.h.card+1)*p.width)
+	clear(p.cells)
+	return &pairCounter{p, col}
 }
 
 // add takes a stretch of rows and their codes.
 func (k *pairCounter) add(s *stretch) {
 	slots, cells, width := k.slots, k.cells, k.width
-	if s.at == nil {
-		slots = slots[s.first:][:len(s.codes)]
-	}
-	switch {
-	case k.noted != nil && s.at == nil:
-		for i, code := range s.codes {
-			slots[i] = k.noted[code]
-		}
-	case k.noted != nil:
-		for i, row := range s.at {
-			slots[row] = k.noted[s.codes[i]]
-		}
-	case s.at == nil:
-		for i, code := range s.codes {
-			cells[int(code)*width+int(slots[i])]++
-		}
-	default:
+	if s.at != nil {
 		for i, row := range s.at {
 			cells[int(s.codes[i])*width+int(slots[row])]++
 		}
+		return
+	}
+	slots = slots[s.first:][:len(s.codes)]
+	for i, code := range s.codes {
+		cells[int(code)*width+int(slots[i])]++
 	}
 }
 
 // same is add for a column of which every row has the only code.
 func (k *pairCounter) same() {
-	if k.noted != nil {
-		for row := range k.slots {
-			k.slots[row] = 1
+	if k.all == nil {
+		k.all = make([]uint32, k.width)
+		for _, slot := range k.slots {
+			k.all[slot]++
 		}
-	} else {
-		if k.all == nil {
-			k.all = make([]uint32, k.width)
-			for _, slot := range k.slots {
-				k.all[slot]++
-			}
-		}
-		copy(k.cells[k.width:], k.all)
 	}
+	copy(k.cells[k.width:], k.all)
 	k.end()
 }
 
 // end makes pages of the pairs of a column. Where all pages take too many bytes, the columns with
 // the most of them lose theirs.
 func (k *pairCounter) end() {
-	if k.noted != nil {
-		if k.blanks.n > 0 {
-			k.blanks.ascend(0, func(row int) bool {
-				k.slots[row] = 0
-				return true
-			})
-		}
-		return
-	}
 	var all []byte
 	ends := make([]int, k.col.h.card)
 	for i := range ends {
