@@ -1,6 +1,6 @@
-// Benchmarks of counts and series: anew, and again after a new row.
+// Benchmarks of counts and series: anew, and again after a new row; and of counts by two values.
 //
-//	go test ./engine -run '^$' -bench Days -bench.events 5000000
+//	go test ./engine -run '^$' -bench 'Days|NameAndCountry' -bench.events 5000000
 
 package engine_test
 
@@ -97,5 +97,26 @@ func BenchmarkDays(b *testing.B) {
 			}
 			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1000/float64(b.N), "cpu-µs/op")
 		})
+	}
+}
+
+// One operation is a count of the events of a name and a country. No question comes twice.
+func BenchmarkNameAndCountry(b *testing.B) {
+	e := openBench(b)
+	s := newStream(1)
+	for n := 0; n < *benchEvents; n += 1000 {
+		if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1000), true, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		n++
+		q := query.Query{Site: &benchSite.Site, Metrics: query.MetricEvents, Where: []query.Cond{
+			{Field: "name", Values: []string{fmt.Sprint("event ", n%50), fmt.Sprint("no ", n)}}, {Field: "country", Values: []string{fmt.Sprint("C", n%60)}}}}
+		if _, err := e.Count(context.Background(), q); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
