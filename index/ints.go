@@ -184,6 +184,34 @@ func (p *intPage) at(i int) int64 {
 	return int64(uint64(p.base) + base + loadBits(p.data[off*16:], (i%blockLen)*width, width))
 }
 
+// pick sets to[i] to the value of rows[i]. The rows are of a column of which this is one page.
+func (p *intPage) pick(rows []int32, to []int64) {
+	if p.kind == 0 {
+		for i := range rows {
+			to[i] = p.base
+		}
+		return
+	}
+	to = to[:len(rows)]
+	for i := 0; i < len(rows); {
+		block := uint32(rows[i]) % PageRows / blockLen
+		base, width, off := p.entry(int(block))
+		base += uint64(p.base)
+		data := p.data[off*16:]
+		if width > 57 {
+			for ; i < len(rows) && uint32(rows[i])%PageRows/blockLen == block; i++ {
+				to[i] = int64(base + loadBits(data, int(uint32(rows[i])%blockLen)*width, width))
+			}
+			continue
+		}
+		mask, w := uint64(1)<<width-1, uint32(width)
+		for ; i < len(rows) && uint32(rows[i])%PageRows/blockLen == block; i++ {
+			pos := uint32(rows[i]) % blockLen * w
+			to[i] = int64(base + binary.LittleEndian.Uint64(data[pos>>3:])>>(pos&7)&mask)
+		}
+	}
+}
+
 // decode writes all values to dst[:n].
 func (p *intPage) decode(dst []int64) { p.decodeFrom(0, dst[:p.n]) }
 

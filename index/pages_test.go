@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// sameInts packs values and reads them back, one by one and all at once.
+// sameInts packs values and reads them back, one by one, all at once and some at once.
 func sameInts(t interface{ Fatalf(string, ...any) }, what string, values []int64) {
 	b := appendInts([]byte("before"), values)
 	p, ok := parseInts(b[len("before"):])
@@ -34,6 +34,18 @@ func sameInts(t interface{ Fatalf(string, ...any) }, what string, values []int64
 	for _, v := range got[len(values):] {
 		if v != -99 {
 			t.Fatalf("%s: decode wrote past the last value", what)
+		}
+	}
+	for _, step := range []int{1, 3, 127, 500} {
+		var rows []int32
+		for i := len(values) % step; i < len(values); i += step {
+			rows = append(rows, int32(7*PageRows+i)) // as if it were the eighth page
+		}
+		p.pick(rows, got)
+		for i, row := range rows {
+			if want := values[row%PageRows]; got[i] != want {
+				t.Fatalf("%s: value %d is %d, picked as %d", what, row%PageRows, want, got[i])
+			}
 		}
 	}
 }
@@ -84,13 +96,18 @@ func TestIntsProperty(t *testing.T) {
 	})
 }
 
-// readPage reads a parsed page one by one and all at once; both must agree.
+// readPage reads a parsed page in the three ways, which must agree.
 func readPage(t *testing.T, p intPage) {
 	got := make([]int64, PageRows)
 	p.decode(got)
+	rows, picked := make([]int32, p.n), make([]int64, p.n)
+	for i := range rows {
+		rows[i] = int32(i)
+	}
+	p.pick(rows, picked)
 	for i := range p.n {
-		if p.at(i) != got[i] {
-			t.Fatalf("value %d: at says %d, decode %d", i, p.at(i), got[i])
+		if p.at(i) != got[i] || picked[i] != got[i] {
+			t.Fatalf("value %d: at says %d, decode %d, pick %d", i, p.at(i), got[i], picked[i])
 		}
 	}
 }
@@ -228,21 +245,40 @@ func FuzzDict(f *testing.F) {
 	})
 }
 
-// Decodes a page, by the width of its values in bits.
+// Decodes a page, or picks a hundredth and a third of its rows, by the width of its values in bits.
 func BenchmarkDecode(b *testing.B) {
 	for _, width := range []int{3, 6, 13, 17, 22, 40} {
 		b.Run(fmt.Sprint(width), func(b *testing.B) {
-			values := make([]int64, PageRows)
-			for i := range values {
-				values[i] = int64(uint64(i) * 0x9e3779b97f4a7c15 >> (64 - width))
-			}
+			values := benchValues(width)
 			page := trustedInts(appendInts(nil, values))
 			b.SetBytes(8 * PageRows)
 			for b.Loop() {
 				page.decode(values)
 			}
 		})
+		for _, step := range []int{100, 3} {
+			var rows []int32
+			for i := 0; i < PageRows; i += step {
+				rows = append(rows, int32(i))
+			}
+			b.Run(fmt.Sprintf("%d/pick=%d", width, len(rows)), func(b *testing.B) {
+				page := trustedInts(appendInts(nil, benchValues(width)))
+				to := make([]int64, len(rows))
+				for b.Loop() {
+					page.pick(rows, to)
+				}
+			})
+		}
 	}
+}
+
+// benchValues returns a page of values of so many bits.
+func benchValues(width int) []int64 {
+	values := make([]int64, PageRows)
+	for i := range values {
+		values[i] = int64(uint64(i) * 0x9e3779b97f4a7c15 >> (64 - width))
+	}
+	return values
 }
 
 // A page that says it has more bytes of cells than 32 bits can count is damaged, on a

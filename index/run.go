@@ -428,6 +428,22 @@ func (p *pagedInts) Page(i int, buf []int64) []int64 {
 	return buf
 }
 
+// pickMost is up to how many rows of a page are read faster one by one, as they are packed, than
+// with all of the page.
+const pickMost = PageRows / 2
+
+// Pick returns the values of rows, which ascend and are rows of one page, if reading these alone is
+// faster than Ints.Page, else nil. The result lies in to when its capacity is enough.
+func Pick(col Ints, rows []int32, to []int64) []int64 {
+	p, ok := col.(*pagedInts)
+	if !ok || len(rows) == 0 || len(rows) > pickMost {
+		return nil
+	}
+	to = slices.Grow(to[:0], len(rows))[:len(rows)]
+	p.page(int(rows[0])/PageRows).pick(rows, to)
+	return to
+}
+
 // inBlock calls set with the position of each v in a block of blockRows values.
 func (p *pagedInts) inBlock(block int, v int64, set func(i int)) {
 	const perPage = PageRows / blockRows

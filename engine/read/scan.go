@@ -53,6 +53,10 @@ func (r *rowInts) read(row int) int64 {
 // call.
 func (r *rowInts) of(rows []int32) []int64 {
 	r.page, r.vals = -1, nil
+	if few := index.Pick(r.col, rows, r.few); few != nil {
+		r.few = few
+		return few
+	}
 	if len(rows) <= decodeAfter {
 		r.few = slices.Grow(r.few[:0], len(rows))[:len(rows)]
 		for i, row := range rows {
