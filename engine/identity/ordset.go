@@ -79,6 +79,22 @@ func (s *OrdSet) Union(o *OrdSet) {
 	}
 }
 
+// Take adds all ordinals of o, and leaves o empty. It copies none of what o alone has.
+func (s *OrdSet) Take(o *OrdSet) {
+	if s.pages == nil {
+		*s, *o = *o, OrdSet{}
+		return
+	}
+	for key, from := range o.pages {
+		if p := s.pages[key]; p != nil {
+			p.union(from)
+		} else {
+			s.pages[key] = from
+		}
+	}
+	*o = OrdSet{}
+}
+
 // Intersect removes all ordinals that o does not have.
 func (s *OrdSet) Intersect(o *OrdSet) {
 	for key, page := range s.pages {
@@ -108,9 +124,6 @@ func (s *OrdSet) Len() int {
 	}
 	return n
 }
-
-// Pages returns the number of pages that the set has memory for.
-func (s *OrdSet) Pages() int { return len(s.pages) }
 
 // eachPage calls fn with the ordinals of each page, ascending. fn may change the slice, which is
 // valid until it returns.

@@ -63,6 +63,15 @@ func TestOrdSetIsASet(t *testing.T) {
 			sets[0].Add(5) // the set is still usable after a union
 			models[0][5] = true
 		}
+		if rapid.Bool().Draw(t, "take") {
+			sets[0].Take(&sets[1])
+			maps.Copy(models[0], models[1])
+			clear(models[1])
+			for i, o := range []uint64{6, 7} { // both are still usable, and share nothing
+				sets[i].Add(o)
+				models[i][o] = true
+			}
+		}
 		if rapid.Bool().Draw(t, "intersect") {
 			sets[0].Intersect(&sets[1])
 			maps.DeleteFunc(models[0], func(o uint64, _ bool) bool { return !models[1][o] })

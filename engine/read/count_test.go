@@ -7,7 +7,7 @@ import (
 	"cairn/engine/identity"
 )
 
-// A buffer adds all of its ordinals, and holds those of few pages.
+// Buffers add all of their ordinals, and hold few.
 func TestOrdBuffer(t *testing.T) {
 	var shared sharedOrds
 	var buffers [2]ordBuffer
@@ -20,15 +20,19 @@ func TestOrdBuffer(t *testing.T) {
 			want.Add(uint64(ords[k]))
 		}
 		b := &buffers[i%2]
-		if b.addAll(ords, &shared); b.set.Pages() > ordPagesMax {
-			t.Fatalf("a buffer has %d pages", b.set.Pages())
+		b.addAll(ords, &shared)
+		for _, list := range b {
+			if len(list) >= ordBufferMax {
+				t.Fatalf("a buffer has %d ordinals of one shard", len(list))
+			}
 		}
 	}
 	for i := range buffers {
 		buffers[i].flush(&shared)
 	}
-	got := shared.set.Len()
-	if want.Intersect(&shared.set); got != want.Len() || got < 19_000 {
-		t.Errorf("%d ordinals, %d of them right", got, want.Len())
+	all := shared.all()
+	got, wanted := all.Len(), want.Len()
+	if want.Intersect(&all); got != wanted || want.Len() != wanted || wanted < 19_000 {
+		t.Errorf("%d ordinals of %d, %d of them right", got, wanted, want.Len())
 	}
 }

@@ -84,14 +84,14 @@ func (v *view) ordinals(q *query.Query, column int) (*identity.OrdSet, error) {
 
 // ordinalsOf returns what an integer column has in the rows that satisfy pred.
 func (v *view) ordinalsOf(pred *predicate, column int) (*identity.OrdSet, error) {
-	var all sharedOrds
+	var shared sharedOrds
 	sums, err := gather(v.budget, pred, v.rowRanges(), func(r *rangeReader, rr *rowRange, found *ordBuffer) error {
 		opened, err := r.open(rr)
 		if opened == nil {
 			return err
 		}
 		ords := newRowInts(opened.Get().Ints(column))
-		if err := r.each(rr, func(rows []int32) { found.addAll(ords.of(rows), &all) }); err != nil {
+		if err := r.each(rr, func(rows []int32) { found.addAll(ords.of(rows), &shared) }); err != nil {
 			return err
 		}
 		return opened.Err()
@@ -100,9 +100,10 @@ func (v *view) ordinalsOf(pred *predicate, column int) (*identity.OrdSet, error)
 		return nil, err
 	}
 	for i := range sums {
-		sums[i].flush(&all)
+		sums[i].flush(&shared)
 	}
-	return &all.set, nil
+	all := shared.all()
+	return &all, nil
 }
 
 // latestUsers is Users with ByLast. It keeps the limit persons with the latest events seen so

@@ -44,7 +44,7 @@ type wideAggregate struct {
 	shown  *wideTable // in a second pass, the rows whose persons and sessions are counted
 
 	values, segments *sharedTerms
-	persons, visits  sharedOrds // of all rows together
+	all              [2]sharedOrds // persons and sessions of all rows together
 	rows             wideRows
 	users            []uint64 // by number of a row, or by index of a shown one
 	sessions         []uint64 // by index of a shown one
@@ -124,7 +124,8 @@ func (w *wideAggregate) read(v *view) error {
 		n = int(w.rows.n.Load())
 	}
 	if w.shown == nil {
-		w.total.Users, w.total.Sessions = uint64(w.persons.set.CountPersons(p)), uint64(w.visits.set.Len())
+		users, sessions := w.all[ofPersons].all(), w.all[ofSessions].all()
+		w.total.Users, w.total.Sessions = uint64(users.CountPersons(p)), uint64(sessions.Len())
 	}
 	w.users = make([]uint64, n)
 	err = pairs.eachPerson(p, func(row int) { w.users[row]++ })

@@ -29,10 +29,10 @@ type wideCounter struct {
 	numbers [wideBatch]int32              // scratch of put
 	full    bool                          // there are too many rows
 
-	pairs   pairBag // of a row, or of the index of a shown one, and a person
-	visited pairBag // of the index of a shown row and a session
-	recent  [2]identity.RecentFilter
-	batch   [2][]int64 // ordinals of the rows of the range that count
+	pairs     pairBag // of a row, or of the index of a shown one, and a person
+	visited   pairBag // of the index of a shown row and a session
+	recent    [2]identity.RecentFilter
+	everybody [2]ordBuffer // of the rows that count, for all
 
 	part           *table.Part // of what follows
 	value, segment quickValues
@@ -82,12 +82,6 @@ func (c *wideCounter) countRange(rr *rowRange) error {
 	if c.corner != nil {
 		if c.corner.rows += rr.to - rr.from; c.corner.rows >= cornerRowsMax {
 			c.corner.each(c.addMany)
-		}
-	}
-	for k, to := range []*sharedOrds{&c.persons, &c.visits} {
-		if len(c.batch[k]) > 0 {
-			to.addAll(c.batch[k])
-			c.batch[k] = c.batch[k][:0]
 		}
 	}
 	return cmp.Or(opened.Err(), c.failed())
@@ -299,6 +293,9 @@ func (c *wideCounter) end() error {
 			c.flush(t)
 		}
 	}
+	for k := range c.everybody {
+		c.everybody[k].flush(&c.all[k])
+	}
 	return c.failed()
 }
 
@@ -306,7 +303,7 @@ func (c *wideCounter) end() error {
 func (c *wideCounter) addToAll(ords *[2][]int64, from, to int) {
 	for k := range ords {
 		if from < to && c.shown == nil && ords[k] != nil {
-			c.batch[k] = append(c.batch[k], ords[k][from:to]...)
+			c.everybody[k].addAll(ords[k][from:to], &c.all[k])
 		}
 	}
 }
