@@ -91,6 +91,14 @@ func (c *Cache) put(k pageKey, data []byte) {
 	s.pages.Add(k, data, int64(len(data))+cachedBytes)
 }
 
+// late reports whether a page that was read whole comes back too late to be put.
+func (c *Cache) late(k pageKey) bool {
+	s := c.shard(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pages.Late(k)
+}
+
 // offer is told of a page that was read for a few of its values. The cache takes it, as page
 // makes it, when there is space or when it was asked for before, not long ago.
 func (c *Cache) offer(k pageKey, bytes int, page func() []byte) {

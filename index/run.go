@@ -116,6 +116,24 @@ func (r *Run) load(k pageKey, open func(dst, b []byte) ([]byte, bool)) (page []b
 	return page, err
 }
 
+// loadInts is load for a page of integers. It lies in buf where the cache does not take it; then it
+// is valid until buf is used again.
+func (r *Run) loadInts(buf *[]byte, k pageKey) (page []byte, err error) {
+	if b := r.cache.get(k); b != nil {
+		return b, nil
+	}
+	if !r.cache.late(k) {
+		if page, err = r.loadInto(nil, k, openInts); err == nil {
+			r.cache.put(k, page)
+		}
+		return page, err
+	}
+	if page, err = r.loadInto(*buf, k, openInts); err == nil {
+		*buf = page
+	}
+	return page, err
+}
+
 // loadInto is load without the cache. It uses dst when its capacity is enough.
 func (r *Run) loadInto(dst []byte, k pageKey, open func(dst, b []byte) ([]byte, bool)) (page []byte, err error) {
 	ok := false
@@ -379,6 +397,7 @@ type pagedInts struct {
 	n    int
 	at   int // number of cur plus 1; 0 = none
 	cur  intPage
+	buf  []byte // memory of cur when the cache does not keep it
 }
 
 func (p *pagedInts) page(i int) *intPage {
@@ -390,7 +409,7 @@ func (p *pagedInts) page(i int) *intPage {
 	if p.part.err != nil { // the answer is lost already
 		return &p.cur
 	}
-	b, err := p.part.run.load(pageKey{p.part.run.Run, p.col, p.sec, uint32(i)}, openInts)
+	b, err := p.part.run.loadInts(&p.buf, pageKey{p.part.run.Run, p.col, p.sec, uint32(i)})
 	if err != nil {
 		p.part.fail(err)
 		return &p.cur

@@ -120,6 +120,21 @@ func (c *Segmented[K, V]) Again(k K, bytes int64) bool {
 	return false
 }
 
+// Late reports whether an entry comes back too late to be worth adding. It would be evicted before it
+// is asked for again, as most of a repeated scan that does not fit. Segmented then remembers
+// that it was asked for. Of such entries one in lateShare is worth adding all the same.
+func (c *Segmented[K, V]) Late(k K) bool {
+	e := c.entries[k]
+	if e == nil || e.segment != ghosts || c.clock+e.bytes-e.at <= c.protectedMax() || (c.late+1)%lateShare == 0 {
+		return false
+	}
+	c.late++
+	c.clock += e.bytes
+	e.at = c.clock
+	c.move(e, ghosts)
+	return true
+}
+
 // returned is the segment of an evicted entry that comes back after so many bytes.
 func (c *Segmented[K, V]) returned(after int64) uint8 {
 	if after <= c.protectedMax() {
