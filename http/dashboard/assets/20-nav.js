@@ -4,7 +4,7 @@
   let loading;
   /** The page that is shown, without its fragment. */
   let shown = location.href.split('#')[0];
-  /** What gets the focus once it is there. A panel may come later than its page. */
+  /** What gets the focus once it is there: a panel may come later than its page. */
   let awaited = '';
 
   /** @param {URL} url */
@@ -12,7 +12,7 @@
 
   /**
    * @param {string} href
-   * @param {{push?: boolean, focus?: boolean|string}} [how] focus: a selector of what gets it, or whether another screen does
+   * @param {{push?: boolean, focus?: boolean|string}} [how] focus: a selector of what has it and keeps it, or whether another screen gets it
    */
   async function go(href, {push = true, focus = true} = {}) {
     if (loading) loading.abort();
@@ -36,12 +36,13 @@
     }
     const url = page.url + new URL(href, location.href).hash;
     const swap = () => { // the address and the page at once, for a transition may begin it late
+      if (mine.signal.aborted) return;
       if (push && url !== location.href) history.pushState(null, '', url);
       shown = page.url;
       document.title = page.doc.title;
+      awaited = typeof focus === 'string' && document.activeElement?.matches(focus) ? focus : '';
       document.querySelector('header.bar')?.replaceWith(document.adoptNode(bar));
       document.querySelector('main')?.replaceWith(document.adoptNode(main));
-      awaited = typeof focus === 'string' ? focus : '';
       cairn.start(document);
       const at = document.getElementById(new URL(url).hash.slice(1));
       if (at) at.scrollIntoView({block: 'center'});
@@ -61,8 +62,9 @@
     const node = awaited && /** @type {HTMLElement|SVGElement|null} */ (document.querySelector(awaited));
     if (!node) return;
     awaited = '';
-    if (document.activeElement === document.body) node.focus(); // else somebody has gone on
+    node.focus({preventScroll: true});
   });
+  for (const type of ['keydown', 'pointerdown', 'wheel']) addEventListener(type, () => { awaited = ''; }, {capture: true, passive: true}); // somebody goes on
 
   document.addEventListener('click', e => {
     const target = /** @type {Element} */ (e.target);
@@ -86,5 +88,6 @@
 
   addEventListener('popstate', () => {
     if (location.href.split('#')[0] !== shown) go(location.href, {push: false});
+    else loading?.abort(); // there and back again
   });
 })();

@@ -155,6 +155,31 @@ async function works (page) {
   await page.locator('#theme').focus()
   await page.keyboard.press('Enter')
   check(await theme() !== was, 'the theme does not change')
+  await leaves(page)
+}
+
+/** A screen that comes late, when somebody has gone back already, changes neither the address nor what is shown. */
+async function leaves (page) {
+  await visit(page, site + '?range=30d')
+  const first = page.url()
+  const click = path => page.locator(`nav.screens a[href*="${path}?"]`).first().click()
+  await click('/pages')
+  await page.waitForURL(u => u.pathname.endsWith('/pages'))
+  await settled(page)
+  const second = page.url()
+  await page.evaluate(() => {
+    window.swaps = []
+    document.startViewTransition = swap => { window.swaps.push(swap); return { ready: Promise.resolve() } }
+  })
+  await click('/events')
+  await page.waitForFunction(() => window.swaps.length === 1)
+  same(page.url(), second, 'the address of a screen that is not shown yet')
+  await page.evaluate(() => history.back())
+  await page.waitForSelector('.p-chart')
+  await settled(page)
+  await page.evaluate(() => window.swaps[0]())
+  const on = await page.getAttribute('nav.screens a[aria-current]', 'href')
+  same([page.url(), new URL(on, first).pathname, await page.locator('.p-chart').count()], [first, new URL(first).pathname, 1], 'address and screen after going back')
 }
 
 await run(async browser => {
