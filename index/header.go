@@ -197,6 +197,9 @@ func parseHeader(b []byte) (*header, error) {
 			damage = cmp.Or(damage, err)
 			return tag == sectionCounts || tag == sectionBounds || tag == sectionPairs
 		})
+		if c := h.counts; c != nil && c.Field != "" && h.pairs != nil && c.Field != h.pairs.field {
+			damage = cmp.Or(damage, errCounted) // both are of one field
+		}
 		if err = cmp.Or(err, damage); err != nil {
 			return nil, fmt.Errorf("%w: %w", errHeader, err)
 		}

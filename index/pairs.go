@@ -19,9 +19,9 @@ const sectionPairs = 6
 //	pairNames   codes of the counted field. A run with more has no pairs
 //	pairSlots   codes of the counted field that are counted. Where there are more, those that
 //	            fewest rows have are not
-//	pairCells   one more than these times one more than the codes of the other column, 4 bytes
-//	            of memory for each. A column with more has no pairs, nor has one with more than
-//	            its rows and countsExtra, which takes longer to write than its rows
+//	pairCells   one more than the codes that are counted times one more than those of the other
+//	            column, 4 bytes of memory for each. A column with more has no pairs, nor has one
+//	            with more than its rows and countsExtra, which takes longer to write than its rows
 //	pairShare   pages take at most a byte for so many rows of the run, and countsExtra. Beyond it
 //	            the columns whose pages take most have no pairs
 const (
@@ -110,7 +110,9 @@ func parsePairsHeader(b []byte, columns []columnHeader) (*pairsHeader, error) {
 		if gap == 0 {
 			return nil, errCounted
 		}
-		before += gap
+		if before += gap; before == at {
+			return nil, errCounted
+		}
 		c := pairsColumn{column: before, page: page, firsts: ascending(columns[before].card)}
 		if len(c.firsts) == 0 || c.firsts[0] != 1 {
 			return nil, errCounted

@@ -309,6 +309,49 @@ func TestRunsWithoutPairs(t *testing.T) {
 	}
 }
 
+// A run without pairs and one with them become one that has those of all rows.
+func TestPairsOfOldAndNew(t *testing.T) {
+	db := openDB(t)
+	rows, _ := builtPairs(t, countedAs(Counted{}), sinkFunc(func(_, _ []byte) error { return nil }))
+	format := countedAs(Counted{Unit: 10, Field: "name"})
+	var runs []*Run
+	for i, part := range []struct {
+		format   *Format
+		from, to int
+	}{{countedAs(Counted{}), 0, 1000}, {format, 1000, 3000}} {
+		sum := &Checksum{Next: &dbSink{t: t, db: db}}
+		id := uint64(10 + i)
+		if err := Build(sum, id, memPartOf(uint64(part.from)+1, rows[part.from:part.to]).Snapshot(), testInts, part.format, nil, ""); err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, NewRun(Descriptor{Site: 1, First: uint64(part.from) + 1, Rows: uint64(part.to - part.from), Run: id, Keys: sum.Keys, Sum: sum.Sum()}, db, NewCache(1<<20), format))
+	}
+	_, built := builtPairs(t, format, sinkFunc(func(_, _ []byte) error { return nil }))
+	var merged Checksum
+	if err := Merge(&merged, 2, runs, testInts, ""); err != nil || merged.Sum() != built.Sum {
+		t.Errorf("merged: %x, %v; want %x", merged.Sum(), err, built.Sum)
+	}
+}
+
+// A header whose pairs contradict it is damaged, whatever wrote it.
+func TestHeaderOfPairs(t *testing.T) {
+	for what, change := range map[string]func(h *header){
+		"as it is":                func(*header) {},
+		"counts of another field": func(h *header) { h.counts.Field = "a" },
+		"pairs with itself":       func(h *header) { h.pairs.columns[0].column = 1 },
+		"pairs of no column":      func(h *header) { h.pairs.field, h.counts.Field = "none", "none" },
+		"a column too many":       func(h *header) { h.pairs.columns[0].column = 2 },
+	} {
+		h := header{version: 2, rows: 9, ints: 1, columns: []columnHeader{{name: "a", card: 2, present: 9, dict: []int{0}, firsts: []int{0}}, {name: "name", card: 3, present: 9, dict: []int{0}, firsts: []int{0}}},
+			counts: &countsHeader{Counted: Counted{Unit: 10, Field: "name"}, pages: []int{0}},
+			pairs:  &pairsHeader{field: "name", columns: []pairsColumn{{firsts: []int{1}}}}}
+		change(&h)
+		if _, err := parseHeader(h.append(nil)); (err == nil) != (what == "as it is") || err != nil && !errors.Is(err, errHeader) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 // Damaged pairs are an error that names the page. Pairs that say other things than the rows are
 // found by Rebuild, as check does.
 func TestDamagedPairs(t *testing.T) {

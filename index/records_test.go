@@ -76,6 +76,9 @@ var headerGen = rapid.Custom(func(t *rapid.T) header {
 	}
 	if of := rapid.IntRange(0, len(h.columns)).Draw(t, "paired column"); of < len(h.columns) {
 		h.pairs = &pairsHeader{field: h.columns[of].name}
+		if h.counts != nil && h.counts.Field != "" {
+			h.counts.Field = h.pairs.field
+		}
 		if card := h.columns[of].card; card > pairSlots || card > 0 && rapid.Bool().Draw(t, "some codes") {
 			for code := 1; code <= card && len(h.pairs.codes) < 5; code += rapid.IntRange(1, card).Draw(t, "codes") {
 				h.pairs.codes = append(h.pairs.codes, code)
@@ -83,7 +86,7 @@ var headerGen = rapid.Custom(func(t *rapid.T) header {
 		}
 		page := 0
 		for i, c := range h.columns {
-			if c.card == 0 || rapid.Bool().Draw(t, "no pairs") {
+			if i == of || c.card == 0 || rapid.Bool().Draw(t, "no pairs") {
 				continue
 			}
 			pairs := pairsColumn{column: i, page: page}

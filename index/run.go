@@ -117,7 +117,7 @@ func (r *Run) load(k pageKey, open func(dst, b []byte) ([]byte, bool)) (page []b
 }
 
 // loadInts is load for a page of integers. It lies in buf where the cache does not take it; then it
-// is valid until buf is used again.
+// is valid until buf is used again, and a second reader reads it again.
 func (r *Run) loadInts(buf *[]byte, k pageKey) (page []byte, err error) {
 	if b := r.cache.get(k); b != nil {
 		return b, nil

@@ -85,7 +85,7 @@ type ThinInts struct {
 // Thin writes a run again as run id with some rows blank. The result is byte for byte the run
 // that Build makes of these rows. Most pages are read without the cache. Memory is bounded by a
 // few pages, six bytes for each cell of the current column, at most thinCodes of them at a
-// time, and the filter.
+// time, the filter, and for the counts what Merge needs.
 func Thin(w Sink, id uint64, run *Run, t *Thinning, numInts int, filterField string) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)

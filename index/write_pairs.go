@@ -30,7 +30,8 @@ func newPairsWriter(b *runWriter) *pairsWriter {
 		return p
 	}
 	col := b.column(b.paired)
-	if col == nil {
+	many := func(s *columnSource) bool { return s != nil && s.card > pairNames }
+	if col == nil || slices.ContainsFunc(col.sources, many) {
 		return p
 	}
 	col.most = pairNames

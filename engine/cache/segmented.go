@@ -122,10 +122,11 @@ func (c *Segmented[K, V]) Again(k K, bytes int64) bool {
 
 // Late reports whether an entry comes back too late to be worth adding. It would be evicted before it
 // is asked for again, as most of a repeated scan that does not fit. Segmented then remembers
-// that it was asked for. Of such entries one in lateShare is worth adding all the same.
+// that it was asked for. Where there is space none comes too late, and of the others one in lateShare is
+// worth adding all the same.
 func (c *Segmented[K, V]) Late(k K) bool {
 	e := c.entries[k]
-	if e == nil || e.segment != ghosts || c.clock+e.bytes-e.at <= c.protectedMax() || (c.late+1)%lateShare == 0 {
+	if e == nil || e.segment != ghosts || c.clock+e.bytes-e.at <= c.protectedMax() || c.Bytes()+e.bytes <= c.max || (c.late+1)%lateShare == 0 {
 		return false
 	}
 	c.late++

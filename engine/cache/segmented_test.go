@@ -50,7 +50,8 @@ func TestSegmented(t *testing.T) {
 				}
 			case 8:
 				e := c.entries[k]
-				far := ghost && c.clock+e.bytes-e.at > c.protectedMax()
+				space := e != nil && c.Bytes()+e.bytes <= c.max
+				far := ghost && !space && c.clock+e.bytes-e.at > c.protectedMax()
 				left := (lateShare - 1 - c.late%lateShare) > 0
 				if late := c.Late(k); late != (far && left) {
 					t.Fatalf("seed %d, op %d: late %v; evicted long ago %v", seed, op, late, far)

@@ -54,7 +54,7 @@ func (s *sharedOrds) all() (all identity.OrdSet) {
 type ordBuffer [ordShards][]int64
 
 const (
-	ordShards    = 16  // goroutines seldom wait for each other
+	ordShards    = 16  // so that goroutines seldom wait for each other
 	ordBufferMax = 512 // ordinals of a shard, of 8 bytes each, that a buffer adds at once
 )
 
