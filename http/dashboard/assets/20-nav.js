@@ -10,6 +10,12 @@
   /** @param {URL} url */
   const ours = url => url.origin === location.origin && /\/dashboard\/(site|s)\//.test(url.pathname);
 
+  /** The screen that is shown stays: nothing is under way any more. */
+  function stay() {
+    loading?.abort();
+    document.querySelectorAll('main .stale').forEach(p => p.classList.remove('stale'));
+  }
+
   /**
    * @param {string} href
    * @param {{push?: boolean, focus?: boolean|string}} [how] focus: a selector of what has it and keeps it, or whether another screen gets it
@@ -24,7 +30,7 @@
       page = await cairn.page(href, {signal: mine.signal});
     } catch (e) {
       if (mine.signal.aborted) return;
-      document.querySelectorAll('main .stale').forEach(p => p.classList.remove('stale'));
+      stay();
       if ('status' in /** @type {object} */ (e)) location.href = href;
       else cairn.offline(true); // the old numbers stay
       return;
@@ -88,6 +94,6 @@
 
   addEventListener('popstate', () => {
     if (location.href.split('#')[0] !== shown) go(location.href, {push: false});
-    else loading?.abort(); // there and back again
+    else stay(); // there and back again
   });
 })();

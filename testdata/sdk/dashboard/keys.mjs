@@ -180,6 +180,24 @@ async function leaves (page) {
   await page.evaluate(() => window.swaps[0]())
   const on = await page.getAttribute('nav.screens a[aria-current]', 'href')
   same([page.url(), new URL(on, first).pathname, await page.locator('.p-chart').count()], [first, new URL(first).pathname, 1], 'address and screen after going back')
+
+  // Who goes back and forth before anything comes stays where he is, and nothing waits any more.
+  await visit(page, site + '?range=7d')
+  await page.locator('.tiles li:nth-child(2) a').click()
+  await page.waitForURL(/_metric=/)
+  await settled(page)
+  const here = page.url()
+  await page.route(u => u.href === site + '?range=7d', () => {})
+  await page.evaluate(() => history.back())
+  await page.waitForSelector('.panel.stale')
+  const waiting = await page.evaluate(async () => {
+    const there = new Promise(resolve => addEventListener('popstate', resolve, { once: true }))
+    history.forward()
+    await there
+    return document.querySelectorAll('.stale').length
+  })
+  same([page.url(), waiting], [here, 0], 'address and waiting panels after going back and forth')
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
 }
 
 await run(async browser => {
