@@ -114,6 +114,11 @@ func parseCountsHeader(b []byte, ints, rows int) (*countsHeader, error) {
 // Bounds is the least and the greatest value of a page of an integer column.
 type Bounds struct{ Least, Greatest int64 }
 
+// In reports whether all values of the page lie in [from, to), or none does. Otherwise some may.
+func (b Bounds) In(from, to int64) (all, none bool) {
+	return from <= b.Least && b.Greatest < to, b.Greatest < from || b.Least >= to
+}
+
 // boundsHeader is the bounds of the pages of one integer column. It is section 4 of the header:
 //
 //	integer column | for each page of rows: its least value, less that of the page before,

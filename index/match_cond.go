@@ -21,8 +21,7 @@ func (r *rangeCond) decided(page int) (all, none bool) {
 	if page >= len(r.pages) {
 		return false, false
 	}
-	b := r.pages[page]
-	return r.From <= b.Least && b.Greatest < r.To, b.Greatest < r.From || b.Least >= r.To
+	return r.pages[page].In(r.From, r.To)
 }
 
 func (r *rangeCond) mark(m *Matcher, lo int, b *bitmap) {

@@ -147,18 +147,23 @@ func (m *Matcher) pairs() (n int, ok bool) {
 		return 0, false
 	}
 	h := v.header.pairs
-	var field, other *clauseCond
-	living := v.Column(FieldGone) == nil
+	var other *runColumn
+	var names, codes []uint32
+	named, living := false, v.Column(FieldGone) == nil
 	for _, c := range m.conds {
 		switch c := c.(type) {
 		case *livingCond:
 			living = true
 		case *clauseCond:
-			switch col, _, plain := c.plain(); {
-			case plain && field == nil && col.(*runColumn).h.name == h.field:
-				field = c
-			case plain && other == nil:
-				other = c
+			col, wanted, plain := c.plain()
+			if !plain {
+				return 0, false
+			}
+			switch of := col.(*runColumn); {
+			case !named && of.h.name == h.field:
+				named, names = true, wanted
+			case other == nil:
+				other, codes = of, wanted
 			default:
 				return 0, false
 			}
@@ -166,26 +171,21 @@ func (m *Matcher) pairs() (n int, ok bool) {
 			return 0, false
 		}
 	}
-	if !living || field == nil || other == nil {
+	if !living || !named || other == nil || len(codes) > countedCodes {
+		return 0, false
+	}
+	column := int(other.num) - v.header.ints
+	i, there := slices.BinarySearchFunc(h.columns, column, func(c pairsColumn, column int) int { return c.column - column })
+	if !there {
 		return 0, false
 	}
 	var slots [pairSlots + 1]bool
-	_, codes, _ := field.plain()
-	for _, code := range codes {
-		slot := h.slot(code)
+	for _, name := range names {
+		slot := h.slot(name)
 		if slot < 1 || slot > pairSlots {
 			return 0, false
 		}
 		slots[slot] = true
-	}
-	col, codes, _ := other.plain()
-	if len(codes) > countedCodes {
-		return 0, false
-	}
-	column := int(col.(*runColumn).num) - v.header.ints
-	i, there := slices.BinarySearchFunc(h.columns, column, func(c pairsColumn, column int) int { return c.column - column })
-	if !there {
-		return 0, false
 	}
 	for _, code := range codes {
 		v.eachPair(&h.columns[i], int(code), func(slot int64, rows uint64) {

@@ -55,21 +55,15 @@ func newPairsWriter(b *runWriter) *pairsWriter {
 	}
 	b.slots = sized(b.slots, b.header.rows)
 	clear(b.slots)
-	if col.h.card == 1 && col.h.present == b.header.rows {
-		for row := range b.slots {
-			b.slots[row] = 1
-		}
-	} else {
-		col.each(func(s *stretch) {
-			for i, code := range s.codes {
-				row := s.first + i
-				if s.at != nil {
-					row = int(s.at[i])
-				}
-				b.slots[row] = slotOf[code]
+	col.each(func(s *stretch) {
+		for i, code := range s.codes {
+			row := s.first + i
+			if s.at != nil {
+				row = int(s.at[i])
 			}
-		})
-	}
+			b.slots[row] = slotOf[code]
+		}
+	})
 	if b.blanks.n > 0 {
 		b.blanks.ascend(0, func(row int) bool {
 			b.slots[row] = 0

@@ -130,7 +130,7 @@ const undecidedShare = 16
 func timesDecided(p *table.Part, from, to int64) bool {
 	pages, undecided := index.PageBounds(p.Get(), event.IntTime), 0
 	for _, b := range pages {
-		if b.Least < to && b.Greatest >= from && (b.Least < from || b.Greatest >= to) {
+		if all, none := b.In(from, to); !all && !none {
 			undecided++
 		}
 	}

@@ -78,9 +78,13 @@ func pagesAt(pred *predicate, p *table.Part, bounds []index.Bounds) (ranges []ro
 	if bounds == nil {
 		return appendRowRanges(p, nil)
 	}
+	outside := func(page int) bool {
+		_, none := bounds[page].In(pred.timeFrom, pred.timeTo)
+		return none
+	}
 	for page := 0; page < len(bounds); page++ {
 		from := page
-		for page < len(bounds) && page-from < rangeRowsMax/index.PageRows && bounds[page].Least < pred.timeTo && bounds[page].Greatest >= pred.timeFrom {
+		for page < len(bounds) && page-from < rangeRowsMax/index.PageRows && !outside(page) {
 			page++
 		}
 		if page > from {
