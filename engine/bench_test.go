@@ -100,6 +100,18 @@ func openBench(b *testing.B) *engine.Engine {
 	return e
 }
 
+// filledBench opens an engine with n events of a stream, which goes on behind them.
+func filledBench(b *testing.B, n int) (*engine.Engine, *stream) {
+	b.Helper()
+	e, s := openBench(b), newStream(1)
+	for ; n > 0; n -= 1000 {
+		if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1000), true, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return e, s
+}
+
 // One operation is one durable event.
 func BenchmarkIngest(b *testing.B) {
 	for _, size := range []int{1, 100, 1000} {
@@ -145,13 +157,7 @@ func BenchmarkIngest(b *testing.B) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	e := openBench(b)
-	s := newStream(1)
-	for n := 0; n < *benchEvents; n += 1000 {
-		if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1000), true, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
+	e, _ := filledBench(b, *benchEvents)
 	where := func(pairs ...string) []query.Cond {
 		var out []query.Cond
 		for i := 0; i < len(pairs); i += 2 {

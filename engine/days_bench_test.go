@@ -15,13 +15,7 @@ import (
 // New asks each time about another range that holds all rows. Again asks the same question after
 // one more row came.
 func BenchmarkDays(b *testing.B) {
-	e := openBench(b)
-	s := newStream(1)
-	for n := 0; n < *benchEvents; n += 1000 {
-		if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1000), true, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
+	e, s := filledBench(b, *benchEvents)
 	first, last := s.now-int64(*benchEvents)*2000, s.now+3600_000 // all rows lie between
 	named := []query.Cond{{Field: "name", Values: []string{"event 1"}}}
 	for _, c := range []struct {
@@ -102,13 +96,7 @@ func BenchmarkDays(b *testing.B) {
 
 // One operation is a count of the events of a name and a country. No question comes twice.
 func BenchmarkNameAndCountry(b *testing.B) {
-	e := openBench(b)
-	s := newStream(1)
-	for n := 0; n < *benchEvents; n += 1000 {
-		if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1000), true, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
+	e, _ := filledBench(b, *benchEvents)
 	n := 0
 	b.ReportAllocs()
 	for b.Loop() {

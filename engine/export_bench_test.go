@@ -22,13 +22,7 @@ func (n *nowhere) Write(b []byte) (int, error) {
 // One operation is one event that is exported, of a store of -export.events with a budget of
 // 256 MiB. Every event has a message id, an order and a device of its own.
 func BenchmarkExport(b *testing.B) {
-	e := openBench(b)
-	s := newStream(1)
-	for n := 0; n < *exportBenchEvents; n += 1000 {
-		if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1000), true, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
+	e, _ := filledBench(b, *exportBenchEvents)
 	b.Run("format=ndjson", func(b *testing.B) { benchExport(b, e, query.NDJSON) })
 	b.Run("format=csv", func(b *testing.B) { benchExport(b, e, query.CSV) })
 	b.Run("format=parquet", func(b *testing.B) { benchExport(b, e, query.Parquet) })

@@ -31,13 +31,7 @@ func (s *nowhereSink) DeleteSite(context.Context, uint64, sink.Site) error      
 // One operation is one event that is carried to a sink, of a store of -export.events with a budget of
 // 256 MiB: what a sink costs on cairn's side while it takes the history.
 func BenchmarkSink(b *testing.B) {
-	e := openBench(b)
-	s := newStream(1)
-	for n := 0; n < *exportBenchEvents; n += 1000 {
-		if _, err := e.Ingest(context.Background(), s.batch(benchSite, 1000), true, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
+	e, _ := filledBench(b, *exportBenchEvents)
 	for name, form := range map[string]sink.Form{"native": sink.Native, "columns": sink.Columns, "text": sink.ColumnsText} {
 		b.Run("form="+name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -112,21 +112,10 @@ func TestCounts(t *testing.T) {
 				rows[i].ints[0] = -rows[i].ints[0]
 			}
 		}
-		if rapid.IntRange(0, 2).Draw(t, "blanks") == 0 {
-			for i := range rows {
-				if i%3 == 0 {
-					rows[i].cells[FieldGone] = "st"
-				}
-			}
-		}
+		drawBlanks(t, rows)
 		format := countedAs(c)
 		build := func(id uint64, first int, rows []modelRow) *Run {
-			m := memPartOf(uint64(first)+1, rows)
-			sum := &Checksum{Next: &dbSink{t: t, db: db}}
-			if err := Build(sum, id, m.Snapshot(), testInts, format, nil, "id"); err != nil {
-				t.Fatal(err)
-			}
-			return NewRun(Descriptor{Site: 1, First: uint64(first) + 1, Rows: uint64(len(rows)), Run: id, Keys: sum.Keys, Sum: sum.Sum()}, db, NewCache(1<<20), format)
+			return runAs(t, db, format, id, memPartOf(uint64(first)+1, rows).Snapshot(), nil, NewCache(1<<20))
 		}
 		whole := build(1, 0, rows)
 		counted := sameCounts(t, whole, rows, c)

@@ -113,12 +113,28 @@ func (s *dbSink) Set(key, value []byte) error {
 
 // runOf seals a part into db.
 func runOf(t interface{ Fatalf(string, ...any) }, db *pebble.DB, id uint64, part Part, totals []Total, cache *Cache) *Run {
+	return runAs(t, db, testFormat, id, part, totals, cache)
+}
+
+// runAs is runOf for a format.
+func runAs(t interface{ Fatalf(string, ...any) }, db *pebble.DB, format *Format, id uint64, part Part, totals []Total, cache *Cache) *Run {
 	sum := &Checksum{Next: &dbSink{t: t, db: db}}
-	if err := Build(sum, id, part, testInts, testFormat, totals, "id"); err != nil {
+	if err := Build(sum, id, part, testInts, format, totals, "id"); err != nil {
 		t.Fatalf("build: %v", err)
 	}
 	d := Descriptor{Site: 1, First: part.First(), Rows: uint64(part.Len()), Run: id, Keys: sum.Keys, Sum: sum.Sum()}
-	return NewRun(d, db, cache, testFormat)
+	return NewRun(d, db, cache, format)
+}
+
+// drawBlanks makes some of the rows blank, in a third of all cases.
+func drawBlanks(t *rapid.T, rows []modelRow) {
+	if rapid.IntRange(0, 2).Draw(t, "blanks") == 0 {
+		for i := range rows {
+			if i%3 == 0 {
+				rows[i].cells[FieldGone] = "st"
+			}
+		}
+	}
 }
 
 func openDB(t testing.TB) *pebble.DB {

@@ -80,21 +80,11 @@ func TestPairs(t *testing.T) {
 		}
 		rows := drawRows(t, 2000)
 		field := rapid.SampledFrom([]string{"mixed", "mixed", "name", "id", "absent"}).Draw(t, "field")
-		if rapid.IntRange(0, 2).Draw(t, "blanks") == 0 {
-			for i := range rows {
-				if i%3 == 0 {
-					rows[i].cells[FieldGone] = "st"
-				}
-			}
-		}
+		drawBlanks(t, rows)
 		terms := map[string][]string{"name": {"a", "b", "none"}, "mixed": {"a", "b", "", "none"}, "same": {"one", "none"}, "rare": {"a", "b"}, "once": {"a"}, "wide": {"001", "050", "a"}, "id": {"m1", "m7", "m100"}, "absent": {"none"}}
 		format := countedAs(Counted{Unit: 100, Field: field})
 		build := func(id uint64, first int, rows []modelRow) *Run {
-			sum := &Checksum{Next: &dbSink{t: t, db: db}}
-			if err := Build(sum, id, memPartOf(uint64(first)+1, rows).Snapshot(), testInts, format, nil, "id"); err != nil {
-				t.Fatal(err)
-			}
-			return NewRun(Descriptor{Site: 1, First: uint64(first) + 1, Rows: uint64(len(rows)), Run: id, Keys: sum.Keys, Sum: sum.Sum()}, db, NewCache(1<<20), format)
+			return runAs(t, db, format, id, memPartOf(uint64(first)+1, rows).Snapshot(), nil, NewCache(1<<20))
 		}
 		whole := build(1, 0, rows)
 		for other, n := range samePairs(t, whole, rows, field, terms) {
@@ -319,12 +309,8 @@ func TestPairsOfOldAndNew(t *testing.T) {
 		format   *Format
 		from, to int
 	}{{countedAs(Counted{}), 0, 1000}, {format, 1000, 3000}} {
-		sum := &Checksum{Next: &dbSink{t: t, db: db}}
-		id := uint64(10 + i)
-		if err := Build(sum, id, memPartOf(uint64(part.from)+1, rows[part.from:part.to]).Snapshot(), testInts, part.format, nil, ""); err != nil {
-			t.Fatal(err)
-		}
-		runs = append(runs, NewRun(Descriptor{Site: 1, First: uint64(part.from) + 1, Rows: uint64(part.to - part.from), Run: id, Keys: sum.Keys, Sum: sum.Sum()}, db, NewCache(1<<20), format))
+		run := runAs(t, db, part.format, uint64(10+i), memPartOf(uint64(part.from)+1, rows[part.from:part.to]).Snapshot(), nil, nil)
+		runs = append(runs, NewRun(run.Descriptor, db, NewCache(1<<20), format))
 	}
 	_, built := builtPairs(t, format, sinkFunc(func(_, _ []byte) error { return nil }))
 	var merged Checksum
