@@ -8,7 +8,8 @@
 //
 //	log.go      the log: append blocks and notes to a batch, replay, trim
 //	limits.go   how long records and notes may be
-//	fs.go       Pebble's files: a failed write or fsync of its log ends all writes
+//	fs.go       Pebble's files: a failed write or fsync of its log, or fsync of its
+//	            directory, ends all writes
 //	markers.go  Pebble's files: what must be on the disk before what
 //	hwm.go      the high-water mark: how many events there were, to notice lost ones
 //	disk.go     free space: the reserve, claims on it, and the ballast; inodes_*.go counts
@@ -22,12 +23,14 @@
 //
 //	Pebble's log           FS (fs.go) calls Engine.fail (engine/engine.go). Pebble never sees
 //	                       the error.
+//	the store's directory  The same, for each directory that Pebble opened at its start.
 //	a group's batch        The publisher (engine/commit.go) calls fail, and so does the
 //	                       sequencer (engine/sequencer.go) when it cannot make the batch.
 //	Pebble's manifest      Pebble calls Fatalf of its Logger (engine/open.go), which calls
 //	                       fail.
 //	Pebble's tables        Pebble reports a BackgroundError, which engine/open.go logs, and
-//	                       tries again: the log still has the rows.
+//	                       tries again: the log still has the rows. Their directory is the
+//	                       store's.
 //	a run being made       The sealer (engine/seal.go) tries again every second; the log still
 //	                       has the rows. The merger (engine/merge.go) gives up the merge. Both
 //	                       call fail when the run may be there in part.
@@ -80,7 +83,8 @@
 //	W4  Reading bytes that were not appended gives a CorruptError, never a record. So does
 //	    a gap. The caller of a replay has to notice missing records at the beginning or
 //	    at the end.
-//	W5  While the store is open, no goroutine goes on after an error of a log file.
+//	W5  While the store is open, no goroutine goes on after an error of a log file, or of an
+//	    fsync of the store's directory.
 //	W6  Once a mark has been written, at least one of the two files can be read. A mark
 //	    never gives more events than the log had.
 package wal

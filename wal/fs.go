@@ -20,7 +20,8 @@ import (
 // of the store: engine's invariant I5. Pebble never sees such an error, because it
 // panics over some of them while it holds locks. Instead fail is told, and the
 // goroutine that met the error never returns, as after Fatalf. Reads go on until the
-// process ends.
+// process ends. So does an error of an fsync of the store's directory: Pebble panics over it
+// after it has moved a marker.
 //
 // A disk without space is no such error. FS releases the ballast and tries again. If there
 // is still no space, a write or a creation of a log file, a manifest or a marker waits until
@@ -89,7 +90,7 @@ func (fs *FS) ended(name string) error {
 
 // Created is Pebble's WALCreated event. Pebble reports an error of a new log file there
 // before it panics over it.
-func (fs *FS) Created(info pebble.WALCreateInfo) { _ = fs.end("create", info.Err) }
+func (fs *FS) Created(info pebble.WALCreateInfo) { _ = fs.end("create log", info.Err) }
 
 // Create is vfs.FS's.
 func (fs *FS) Create(name string, category vfs.DiskWriteCategory) (f vfs.File, err error) {
@@ -111,6 +112,17 @@ func (fs *FS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (f
 		return err
 	})
 	return fs.file(name, f, err)
+}
+
+// OpenDir is vfs.FS's. Pebble opens the store's directory, for its log, its tables and its
+// markers, before FS is armed. Directories it opens later are those of copies: their errors
+// end nothing.
+func (fs *FS) OpenDir(name string) (vfs.File, error) {
+	f, err := fs.FS.OpenDir(name)
+	if err != nil || fs.opened.Load() {
+		return f, err
+	}
+	return directory{f, fs}, nil
 }
 
 // file returns an opened file of Pebble. An error of a log file comes to Created.
@@ -172,7 +184,7 @@ func (fs *FS) Unwrap() vfs.FS { return fs.FS }
 // error.
 func (fs *FS) end(op string, err error) error {
 	if err != nil && fs.armed.Load() {
-		fs.fail(fmt.Errorf("%s log: %w", op, err))
+		fs.fail(fmt.Errorf("%s: %w", op, err))
 		select {}
 	}
 	return err
@@ -203,14 +215,22 @@ type logFile struct{ waitingFile }
 
 func (f logFile) Write(p []byte) (int, error) {
 	n, err := f.waitingFile.Write(p)
-	return n, f.fs.end("write", err)
+	return n, f.fs.end("write log", err)
 }
 
-func (f logFile) Sync() error     { return f.fs.end("sync", f.File.Sync()) }
-func (f logFile) SyncData() error { return f.fs.end("sync", f.File.SyncData()) }
-func (f logFile) Close() error    { return f.fs.end("close", f.File.Close()) }
+func (f logFile) Sync() error     { return f.fs.end("sync log", f.File.Sync()) }
+func (f logFile) SyncData() error { return f.fs.end("sync log", f.File.SyncData()) }
+func (f logFile) Close() error    { return f.fs.end("close log", f.File.Close()) }
 
 func (f logFile) SyncTo(length int64) (full bool, err error) {
 	full, err = f.File.SyncTo(length)
-	return full, f.fs.end("sync", err)
+	return full, f.fs.end("sync log", err)
 }
+
+// directory is the store's directory.
+type directory struct {
+	vfs.File
+	fs *FS
+}
+
+func (d directory) Sync() error { return d.fs.end("sync directory", d.File.Sync()) }

@@ -11,13 +11,15 @@ import (
 
 var errBad = errors.New("bad disk")
 
-// badFS makes files whose every write, sync and close fails.
+// badFS makes files whose every write, sync and close fails, and so does a sync of a directory.
 type badFS struct{ vfs.FS }
 
 func (badFS) Create(string, vfs.DiskWriteCategory) (vfs.File, error) { return badFile{}, nil }
 func (badFS) ReuseForWrite(string, string, vfs.DiskWriteCategory) (vfs.File, error) {
 	return badFile{}, nil
 }
+
+func (badFS) OpenDir(string) (vfs.File, error) { return badFile{}, nil }
 
 type badFile struct{ vfs.File }
 
@@ -96,6 +98,31 @@ func TestErrorOfANewLog(t *testing.T) {
 		t.Fatalf("failed: %v", <-failed)
 	}
 	endsWrites(t, failed, "create log: bad disk", func() { fs.Created(bad) })
+}
+
+// Pebble panics over an error of the directory's fsync after it has moved a marker. So the error
+// ends writes, if Pebble opened the directory at its start. Copies are made in others.
+func TestErrorOfTheDirectory(t *testing.T) {
+	failed := make(chan error, 1)
+	fs := NewFS(badFS{vfs.NewMem()}, unchecked(), func(err error) { failed <- err }, nil)
+	store, err := fs.OpenDir("store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Sync(); !errors.Is(err, errBad) || len(failed) > 0 {
+		t.Errorf("disarmed: %v, %d failures", err, len(failed))
+	}
+	fs.Arm()
+	if dir, err := fs.OpenDir("copy"); err != nil {
+		t.Error(err)
+	} else if err := dir.Sync(); !errors.Is(err, errBad) || len(failed) > 0 {
+		t.Errorf("a copy: %v, %d failures", err, len(failed))
+	}
+	endsWrites(t, failed, "sync directory: bad disk", func() { _ = store.Sync() })
+	fs.Disarm()
+	if err := store.Sync(); !errors.Is(err, errBad) || len(failed) > 0 {
+		t.Errorf("disarmed again: %v, %d failures", err, len(failed))
+	}
 }
 
 // endsWrites checks that do never returns and that fail is called.
