@@ -116,6 +116,14 @@ func (e *Engine) Close() error {
 	if e.stopping.Swap(true) {
 		return errors.New("close: already closed")
 	}
+	if err := e.closeUnlessStuck(e.close); err != nil {
+		return fmt.Errorf("close store: %w", err)
+	}
+	return nil
+}
+
+// close ends all work and closes Pebble.
+func (e *Engine) close() error {
 	e.EndSinks()
 	e.inflight.Wait()
 	close(e.stopTick)
@@ -128,14 +136,6 @@ func (e *Engine) Close() error {
 		e.pebbleNumbers.wait()
 		return e.db.Close()
 	}
-	if err := e.closeUnlessStuck(e.close); err != nil {
-		return fmt.Errorf("close store: %w", err)
-	}
-	return nil
-}
-
-// close ends all work and closes Pebble. No request is in flight.
-func (e *Engine) close() error {
 	e.merger.stop()
 	e.sealer.stop()
 	close(e.queue)
@@ -146,7 +146,6 @@ func (e *Engine) close() error {
 		err = errors.Join(err, herr)
 	}
 	e.note(true)
-	e.files.Disarm()
 	e.files.End()
 	e.pebbleNumbers.wait()
 	if cerr := e.db.Close(); err == nil {

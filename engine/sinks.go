@@ -63,10 +63,16 @@ func (e *Engine) CarryTo(configs []sink.Config) error {
 }
 
 // EndSinks ends the sinks as Close does, which may follow: retention goes on waiting for them.
+// If writes wait for space meanwhile, it returns before they have ended.
 func (e *Engine) EndSinks() {
-	e.sinks.mu.Lock()
-	defer e.sinks.mu.Unlock()
-	e.stopRunners()
+	ended := make(chan error, 1)
+	go func() {
+		e.sinks.mu.Lock()
+		defer e.sinks.mu.Unlock()
+		e.stopRunners()
+		ended <- nil
+	}()
+	e.unlessStuck(ended)
 }
 
 // newRunners makes runners, which do not run yet. With an error nobody has closed the sinks.

@@ -50,7 +50,7 @@ const (
 	repeatPause = 250 * time.Millisecond // before Pebble's next table after one without space
 )
 
-// NewFS returns the file system over base, disarmed. disk watches the space of the same
+// NewFS returns the file system over base, not armed. disk watches the space of the same
 // file system. fail gets each error that ends all writes. It may be called from several
 // goroutines at once; all but its first call can be ignored. hold gets the name of a file that
 // finds no space while the store is being opened. It may wait. nil = such errors are returned
@@ -59,7 +59,7 @@ func NewFS(base vfs.FS, disk *Disk, fail func(error), hold func(name string)) *F
 	return &FS{FS: vfs.OnDiskFull(markerFS{base}, disk.releaseBallast), disk: disk, fail: fail, hold: hold}
 }
 
-// Arm makes errors of the log end all writes from now on. While FS is disarmed, they are
+// Arm makes errors of the log end all writes from now on. Before Arm and after End they are
 // returned to Pebble: its Open and Close can report them.
 func (fs *FS) Arm() {
 	fs.opened.Store(true)
@@ -69,13 +69,14 @@ func (fs *FS) Arm() {
 // opening reports whether the store is being opened.
 func (fs *FS) opening() bool { return fs.hold != nil && !fs.opened.Load() && !fs.ending.Load() }
 
-// Disarm undoes Arm. A store calls it before it closes Pebble.
-func (fs *FS) Disarm() { fs.armed.Store(false) }
-
-// End makes tables that are being written fail from now on. Pebble's Close waits for flushes and
-// compactions under way, and these then end at once. Later Pebble does their work again, from
-// the log and the tables that are there.
-func (fs *FS) End() { fs.ending.Store(true) }
+// End undoes Arm, and makes tables that are being written fail from now on. A store calls it
+// before it closes Pebble. Pebble's Close waits for flushes and compactions under way, and these
+// then end at once. Later Pebble does their work again, from the log and the tables that are
+// there. What waits for space goes on waiting, because Pebble would panic over an error.
+func (fs *FS) End() {
+	fs.ending.Store(true)
+	fs.armed.Store(false)
+}
 
 // ErrEnding is the error of a table that is being written when the store closes.
 var ErrEnding = errors.New("the store closes")
@@ -158,19 +159,19 @@ func essential(path string) bool {
 }
 
 // untilSpace calls do again and again while it finds no space for an essential file or, while
-// the store is being opened, for any file. While FS is disarmed, it calls do once.
+// the store is being opened, for any file. Without hold, it calls do once until FS is armed.
 func (fs *FS) untilSpace(name string, do func() error) error {
 	err := do()
 	for NoSpace(err) && fs.opening() {
 		fs.hold(fs.PathBase(name))
 		err = do()
 	}
-	if !NoSpace(err) || !essential(name) || !fs.armed.Load() {
+	if !NoSpace(err) || !essential(name) || !fs.opened.Load() {
 		return err
 	}
 	fs.disk.stuck.enter()
 	defer fs.disk.stuck.leave()
-	for NoSpace(err) && fs.armed.Load() {
+	for NoSpace(err) {
 		time.Sleep(spaceRetry)
 		err = do()
 	}
@@ -180,7 +181,7 @@ func (fs *FS) untilSpace(name string, do func() error) error {
 // Unwrap is vfs.FS's.
 func (fs *FS) Unwrap() vfs.FS { return fs.FS }
 
-// end returns err while FS is disarmed. Otherwise it does not return when there is an
+// end returns err before Arm and after End. Otherwise it does not return when there is an
 // error.
 func (fs *FS) end(op string, err error) error {
 	if err != nil && fs.armed.Load() {

@@ -71,7 +71,7 @@ func TestErrorsOfTheLog(t *testing.T) {
 			fs := NewFS(badFS{vfs.NewMem()}, unchecked(), func(err error) { failed <- err }, nil)
 			f := file.open(fs)
 			if err := op.do(f); !errors.Is(err, errBad) || len(failed) > 0 {
-				t.Errorf("%s of %s, disarmed: %v, %d failures", op.name, file.name, err, len(failed))
+				t.Errorf("%s of %s, not armed: %v, %d failures", op.name, file.name, err, len(failed))
 			}
 			fs.Arm()
 			if file.log {
@@ -79,9 +79,13 @@ func TestErrorsOfTheLog(t *testing.T) {
 			} else if err := op.do(f); !errors.Is(err, errBad) || len(failed) > 0 {
 				t.Errorf("%s of %s: %v, %d failures", op.name, file.name, err, len(failed))
 			}
-			fs.Disarm()
-			if err := op.do(f); !errors.Is(err, errBad) || len(failed) > 0 {
-				t.Errorf("%s of %s, disarmed again: %v, %d failures", op.name, file.name, err, len(failed))
+			fs.End()
+			want := errBad
+			if op.name == "write" && !file.log {
+				want = ErrEnding
+			}
+			if err := op.do(f); !errors.Is(err, want) || len(failed) > 0 {
+				t.Errorf("%s of %s, ended: %v, %d failures", op.name, file.name, err, len(failed))
 			}
 		}
 	}
@@ -110,7 +114,7 @@ func TestErrorOfTheDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := store.Sync(); !errors.Is(err, errBad) || len(failed) > 0 {
-		t.Errorf("disarmed: %v, %d failures", err, len(failed))
+		t.Errorf("not armed: %v, %d failures", err, len(failed))
 	}
 	fs.Arm()
 	if dir, err := fs.OpenDir("copy"); err != nil {
@@ -119,9 +123,9 @@ func TestErrorOfTheDirectory(t *testing.T) {
 		t.Errorf("a copy: %v, %d failures", err, len(failed))
 	}
 	endsWrites(t, failed, "sync directory: bad disk", func() { _ = store.Sync() })
-	fs.Disarm()
+	fs.End()
 	if err := store.Sync(); !errors.Is(err, errBad) || len(failed) > 0 {
-		t.Errorf("disarmed again: %v, %d failures", err, len(failed))
+		t.Errorf("ended: %v, %d failures", err, len(failed))
 	}
 }
 
