@@ -124,7 +124,7 @@ func (e *Engine) Close() error {
 
 // close ends all work and closes Pebble.
 func (e *Engine) close() error {
-	e.EndSinks()
+	e.endSinks()
 	e.inflight.Wait()
 	close(e.stopTick)
 	e.ticking.Wait()

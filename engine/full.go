@@ -127,31 +127,36 @@ func (e *Engine) wait(sub *submission) error {
 	}
 }
 
-// closeUnlessStuck calls do. If writes wait for space meanwhile, it returns without it. All
-// acknowledged events are on the disk.
+// closeUnlessStuck calls do. If writes wait for space meanwhile, or the store fails, it returns
+// without it. All acknowledged events are on the disk.
 func (e *Engine) closeUnlessStuck(do func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- do() }()
-	if err, stuck := e.unlessStuck(done); !stuck {
+	if err, left := e.unlessStuck(done); err != nil || !left {
 		return err
 	}
 	e.log.Warn("store: the disk is full, so the store is not closed in order; the next start recovers it, and no acknowledged event is lost")
 	return nil
 }
 
-// unlessStuck waits for a result, unless writes wait for space for stuckMax meanwhile. stuck
-// says that it has left.
-func (e *Engine) unlessStuck(done <-chan error) (err error, stuck bool) {
+// unlessStuck waits for a result, unless writes wait for space for stuckMax meanwhile, or the
+// store has failed, where Pebble may hang: then err is ErrFailed. left says that there is no
+// result.
+func (e *Engine) unlessStuck(done <-chan error) (err error, left bool) {
 	for {
 		begun := e.disk.WhenStuck()
 		select {
 		case err := <-done:
 			return err, false
+		case <-e.failed:
+			return query.ErrFailed, true
 		case <-begun:
 		}
 		select {
 		case err := <-done:
 			return err, false
+		case <-e.failed:
+			return query.ErrFailed, true
 		case <-time.After(stuckMax):
 			if e.disk.Stuck() {
 				return nil, true
@@ -186,9 +191,12 @@ func (e *Engine) snapshotUnlessStuck(dir string) (query.Snapshot, error) {
 			}
 		}
 	}()
-	err, stuck := e.unlessStuck(made)
-	left <- stuck
-	if stuck {
+	err, gone := e.unlessStuck(made)
+	left <- gone
+	switch {
+	case gone && err != nil:
+		return query.Snapshot{}, err
+	case gone:
 		return query.Snapshot{}, fmt.Errorf("%w: the log waits for space", query.ErrDiskFull)
 	}
 	e.snapshotting.Unlock()

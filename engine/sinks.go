@@ -67,12 +67,17 @@ func (e *Engine) CarryTo(configs []sink.Config) error {
 func (e *Engine) EndSinks() {
 	ended := make(chan error, 1)
 	go func() {
-		e.sinks.mu.Lock()
-		defer e.sinks.mu.Unlock()
-		e.stopRunners()
+		e.endSinks()
 		ended <- nil
 	}()
-	e.unlessStuck(ended)
+	_, _ = e.unlessStuck(ended)
+}
+
+// endSinks returns when they have ended.
+func (e *Engine) endSinks() {
+	e.sinks.mu.Lock()
+	defer e.sinks.mu.Unlock()
+	e.stopRunners()
 }
 
 // newRunners makes runners, which do not run yet. With an error nobody has closed the sinks.

@@ -83,8 +83,8 @@
 //	W4  Reading bytes that were not appended gives a CorruptError, never a record. So does
 //	    a gap. The caller of a replay has to notice missing records at the beginning or
 //	    at the end.
-//	W5  While the store is open, no goroutine goes on after an error of a log file, or of an
-//	    fsync of the store's directory.
+//	W5  While the store is open or closes, no goroutine goes on after an error of a log file,
+//	    or of an fsync of the store's directory.
 //	W6  Once a mark has been written, at least one of the two files can be read. A mark
 //	    never gives more events than the log had.
 package wal

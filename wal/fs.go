@@ -29,18 +29,17 @@ import (
 // is an error like any other, because nobody knows what it has lost. Pebble repeats its other
 // work by itself, as often as it can, so FS makes that wait a little.
 //
-// Until FS is armed for the first time, the store is being opened. Pebble's Open then repeats
-// work without end, or ends the process. So each write and creation that finds no space calls
-// hold and is tried again when hold returns.
+// Until FS is armed, the store is being opened. Pebble's Open then repeats work without end, or
+// ends the process. So each write and creation that finds no space calls hold and is tried again
+// when hold returns.
 //
 // FS also makes markers safe (see markerFS).
 type FS struct {
 	vfs.FS
 	disk   *Disk
 	hold   func(name string)
-	armed  atomic.Bool
-	opened atomic.Bool // it was armed
-	ending atomic.Bool
+	armed  atomic.Bool  // the store is open, or closes
+	ending atomic.Bool  // it closes
 	full   atomic.Int64 // when a file of Pebble last found no space, see monotonic; 0 = never
 	fail   func(error)
 }
@@ -59,24 +58,19 @@ func NewFS(base vfs.FS, disk *Disk, fail func(error), hold func(name string)) *F
 	return &FS{FS: vfs.OnDiskFull(markerFS{base}, disk.releaseBallast), disk: disk, fail: fail, hold: hold}
 }
 
-// Arm makes errors of the log end all writes from now on. Before Arm and after End they are
-// returned to Pebble: its Open and Close can report them.
-func (fs *FS) Arm() {
-	fs.opened.Store(true)
-	fs.armed.Store(true)
-}
+// Arm makes errors of the log end all writes from now on. Before, they are returned to Pebble,
+// whose Open can report them.
+func (fs *FS) Arm() { fs.armed.Store(true) }
 
 // opening reports whether the store is being opened.
-func (fs *FS) opening() bool { return fs.hold != nil && !fs.opened.Load() && !fs.ending.Load() }
+func (fs *FS) opening() bool { return fs.hold != nil && !fs.armed.Load() && !fs.ending.Load() }
 
-// End undoes Arm, and makes tables that are being written fail from now on. A store calls it
-// before it closes Pebble. Pebble's Close waits for flushes and compactions under way, and these
-// then end at once. Later Pebble does their work again, from the log and the tables that are
-// there. What waits for space goes on waiting, because Pebble would panic over an error.
-func (fs *FS) End() {
-	fs.ending.Store(true)
-	fs.armed.Store(false)
-}
+// End makes tables that are being written fail from now on. A store calls it before it closes
+// Pebble. Pebble's Close waits for flushes and compactions under way, and these then end at once.
+// Later Pebble does their work again, from the log and the tables that are there. All else stays
+// as it is, and Close may hang: the log, the manifest and markers wait for space, and their errors
+// never return, because other goroutines of Pebble would panic over them.
+func (fs *FS) End() { fs.ending.Store(true) }
 
 // ErrEnding is the error of a table that is being written when the store closes.
 var ErrEnding = errors.New("the store closes")
@@ -120,7 +114,7 @@ func (fs *FS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (f
 // end nothing.
 func (fs *FS) OpenDir(name string) (vfs.File, error) {
 	f, err := fs.FS.OpenDir(name)
-	if err != nil || fs.opened.Load() {
+	if err != nil || fs.armed.Load() {
 		return f, err
 	}
 	return directory{f, fs}, nil
@@ -166,7 +160,7 @@ func (fs *FS) untilSpace(name string, do func() error) error {
 		fs.hold(fs.PathBase(name))
 		err = do()
 	}
-	if !NoSpace(err) || !essential(name) || !fs.opened.Load() {
+	if !NoSpace(err) || !essential(name) || !fs.armed.Load() {
 		return err
 	}
 	fs.disk.stuck.enter()
@@ -181,8 +175,7 @@ func (fs *FS) untilSpace(name string, do func() error) error {
 // Unwrap is vfs.FS's.
 func (fs *FS) Unwrap() vfs.FS { return fs.FS }
 
-// end returns err before Arm and after End. Otherwise it does not return when there is an
-// error.
+// end returns err until FS is armed. Then it does not return when there is an error.
 func (fs *FS) end(op string, err error) error {
 	if err != nil && fs.armed.Load() {
 		fs.fail(fmt.Errorf("%s: %w", op, err))

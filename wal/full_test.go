@@ -71,7 +71,14 @@ func TestLogWaitsForSpace(t *testing.T) {
 	d := OpenDisk(fs, "", 0)
 	files := NewFS(fs, d, func(err error) { t.Errorf("failed: %v", err) }, nil)
 	files.Arm()
-	for _, name := range []string{"000001.log", "MANIFEST-000002", "marker.manifest.000001.MANIFEST-000002"} {
+	full.Store(true)
+	if _, err := files.Create("000003.sst", vfs.WriteCategoryUnspecified); !NoSpace(err) {
+		t.Errorf("a table: %v", err)
+	}
+	for i, name := range []string{"000001.log", "MANIFEST-000002", "marker.manifest.000001.MANIFEST-000002", "000004.log", "MANIFEST-000005"} {
+		if i == 3 {
+			files.End() // they go on waiting while the store closes
+		}
 		opened := make(chan vfs.File)
 		full.Store(true)
 		stuck := d.WhenStuck()
@@ -107,13 +114,7 @@ func TestLogWaitsForSpace(t *testing.T) {
 			t.Errorf("%s: it waits although there is space", name)
 		}
 	}
-	full.Store(true)
-	if _, err := files.Create("000003.sst", vfs.WriteCategoryUnspecified); !NoSpace(err) {
-		t.Errorf("a table: %v", err)
-	}
-	full.Store(false)
-	files.End()
-	if _, err := files.Create("000004.sst", vfs.WriteCategoryUnspecified); !errors.Is(err, ErrEnding) {
+	if _, err := files.Create("000006.sst", vfs.WriteCategoryUnspecified); !errors.Is(err, ErrEnding) {
 		t.Errorf("a table while the store closes: %v", err)
 	}
 }
